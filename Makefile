@@ -1,0 +1,54 @@
+# Two commands a newcomer needs: `make demo` (hear it) and `make test` (trust it). Everything lands in .venv, in this folder.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test check bench data model system clean
+
+demo: $(VENV)/demo.stamp  ## separate the demo song through a real server; results in demo-output/
+	$(BIN)/stemweave demo
+
+test: system check  ## everything: style, types, imports, all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test.stamp  ## style, types and the direction of imports: fast
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/demo.stamp  ## how fast the main job runs here
+	$(BIN)/stemweave bench
+
+# A virtual environment by itself needs nothing but Python; Debian and Ubuntu split off the part that makes one.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "stemweave needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/apt python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@ $(VENV)/demo.stamp
+
+# What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play).
+system:
+	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2
+
+# Make the embedded model again: data first (about 12 GB), then hours of training. FluidR3 is the font it is trained on.
+data: $(VENV)/test.stamp
+	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont
+	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
+	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 100 --seconds 12 --jobs 2
+
+model: data
+	$(BIN)/stemweave train presets/training/default.toml --run runs/default
+
+clean:
+	rm -rf $(VENV) demo-output build *.egg-info

@@ -1,0 +1,90 @@
+"""Model cards: `card.toml` beside `weights.safetensors` makes a model folder. Reading and writing; never unpickling."""
+
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from engine.denoiser import ModelSpec
+from engine.errors import ModelError
+from engine.networks import build
+
+CARD = "card.toml"
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands in `card.toml`. folder: where it was read; network: key of NETWORKS; arguments: its constructor's;
+    about: free text a person reads (title, licence, training data, measured quality)."""
+
+    folder: Path
+    spec: ModelSpec
+    network: str
+    arguments: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
+
+    def digest(self) -> str:
+        """SHA-256 over card and weights, hexadecimal: the identity a recipe records."""
+        sha = hashlib.sha256()
+        for part in (CARD, WEIGHTS):
+            with open(self.folder / part, "rb") as file:
+                sha.update(hashlib.file_digest(file, "sha256").digest())
+        return sha.hexdigest()
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check `card.toml`; ModelError names the offending key."""
+    try:
+        with open(folder / CARD, "rb") as file:
+            table = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"The model card {folder / CARD} cannot be read: {error}.", "Import the model again.") from error
+    try:
+        spec = dict(table["model"])
+        network, arguments = spec.pop("network"), spec.pop("arguments", {})
+        unknown = set(spec) - {f.name for f in fields(ModelSpec)}
+        if unknown:
+            raise ModelError(f"The model card {folder / CARD} has unknown keys: {', '.join(sorted(unknown))}.")
+        spec["sources"] = tuple(spec["sources"])
+        return Card(folder, ModelSpec(**spec), network, arguments, table.get("about", {}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"The model card {folder / CARD} lacks or misstates {error}.", "Import the model again.") from error
+
+
+def write_model_folder(
+    folder: Path, spec: ModelSpec, network: str, arguments: dict[str, Any], state_dict: dict[str, Tensor], about: dict
+) -> Path:
+    """Write weights, then the card (so that a folder with a card is complete). Returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in state_dict.items()}, folder / WEIGHTS)
+    model = asdict(spec) | {"sources": list(spec.sources), "network": network, "arguments": arguments}
+    temporary = folder / f".{CARD}.new"
+    temporary.write_bytes(tomli_w.dumps({"model": model, "about": about}).encode())
+    temporary.replace(folder / CARD)
+    return folder
+
+
+def load_network(card: Card) -> nn.Module:
+    """The card's network with its weights, in evaluation mode, on the CPU."""
+    network = build(card.network, card.arguments, card.spec)
+    try:
+        network.load_state_dict(load_file(card.weights))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise ModelError(f"The weights of '{card.name}' cannot be loaded: {first}", "Import the model again.") from error
+    return network.eval()

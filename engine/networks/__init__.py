@@ -1,0 +1,30 @@
+"""Networks, one file each, and the table a model card's `network` key is looked up in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from engine.denoiser import Denoiser, ModelSpec
+from engine.diffusion.precondition import Preconditioned
+from engine.errors import ModelError
+from engine.networks.local_gaussian import LocalGaussian
+from engine.networks.msdm_unet import MSDMUNet
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"msdm_unet": MSDMUNet, "local_gaussian": LocalGaussian}
+
+
+def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module:
+    """The network of a card with random weights. ModelError for a name or arguments it does not have."""
+    if network not in NETWORKS:
+        raise ModelError(f"There is no network called '{network}'.", f"Networks: {', '.join(NETWORKS)}.")
+    channels = {"in_channels" if network == "msdm_unet" else "sources": len(spec.sources)}
+    try:
+        return NETWORKS[network](**channels | arguments)
+    except TypeError as error:
+        raise ModelError(f"The network '{network}' cannot be built from its card: {error}.") from error
+
+
+def as_denoiser(network: nn.Module, spec: ModelSpec) -> Denoiser:
+    """Networks that estimate clean sources are denoisers; raw ones need EDM's preconditioning."""
+    return network if isinstance(network, LocalGaussian) else Preconditioned(network, spec.sigma_data)

@@ -1,0 +1,114 @@
+"""The compact network: a denoiser that is exact for Gaussians and learns where the energy is.
+
+In every cell (t, f) of a short-time Fourier transform the sources are taken as independent complex Gaussians,
+S_j ~ N(0, v_j(t, f)): the local Gaussian model of source separation (Duong, Vincent & Gribonval, 2010). The network sees
+the noisy sources, and the mixture where it is given, and predicts only the powers v_j; the estimate then follows in closed
+form, so that the sums and the limits hold whatever the network says:
+
+    m_j = v_j / (v_j + sigma^2) X_j            E[S_j | X_j],          p_j = v_j sigma^2 / (v_j + sigma^2)   its variance
+    D_j = m_j                                  without the mixture
+    D_j = m_j + p_j / sum_i p_i (Y - sum_i m_i)    with it, E[S_j | X, Y = sum_i S_i]
+
+As sigma grows the last line becomes v_j / sum_i v_i Y, a mask on the mixture: the strongest prior a small separation network
+can have. As sigma vanishes D tends to x. Before training (output zero) v_j is the mean spectrum of source j, so the network
+starts as the best stationary Gaussian denoiser (a Wiener filter) instead of as noise.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from engine.denoiser import Conditioning, per_item
+from engine.networks.bands import Bands
+from engine.networks.unet2d import UNet2d
+
+POWER_FLOOR = 1e-12  # -120 dB full scale per cell: below 16-bit dither, above float32 underflow
+
+
+class LocalGaussian(nn.Module):
+    """A Denoiser for (batch, sources, samples) at any length.
+
+    sources: number of sources. fft, hop: of the transform, in samples. channels: of the U-Net's levels.
+    patch: (bands, frames) that make one cell of the U-Net.
+    Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
+    """
+
+    def __init__(
+        self,
+        sources: int = 4,
+        fft: int = 2048,
+        hop: int = 512,
+        bands: int = 512,
+        channels: tuple[int, ...] = (96, 128, 160, 192),
+        patch: tuple[int, int] = (4, 4),
+        context: int = 320,
+    ):
+        super().__init__()
+        self.fft, self.hop = fft, hop
+        self.bands = Bands(fft // 2 + 1, bands)
+        self.unet = UNet2d(sources + 2, sources, bands, tuple(channels), tuple(patch), context)
+        self.register_buffer("window", torch.hann_window(fft), persistent=False)
+        self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
+        self.mean_power: Tensor
+        self.window: Tensor
+
+    def forward(self, x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
+        """Denoise x: (batch, sources, samples) at sigma: scalar or (batch,); conditioning.mixture: (batch, samples)."""
+        mixture = None if conditioning is None else conditioning.mixture
+        noisy = self.transform(x)
+        given = None if mixture is None else self.transform(mixture[:, None])
+        return self.inverse(self.estimate(noisy, per_item(sigma, x), given), x.shape[-1])
+
+    def estimate(self, noisy: Tensor, sigma: Tensor, mixture: Tensor | None, has_mixture: Tensor | None = None) -> Tensor:
+        """The same in the transform. noisy: complex (batch, sources, bins, frames); sigma: (batch, 1, 1);
+        mixture: complex (batch, 1, bins, frames); has_mixture: bool (batch,), to mix both kinds in one batch of training."""
+        noise_power = sigma[..., None] ** 2
+        v = self.powers(noisy, noise_power, mixture, has_mixture)
+        gain = v / (v + noise_power)
+        m = self.bands.spread(gain) * noisy
+        if mixture is None:
+            return m
+        p = gain * noise_power
+        share = p / p.sum(1, keepdim=True)
+        if has_mixture is not None:
+            share = share * has_mixture[:, None, None, None]
+        return m + self.bands.spread(share) * (mixture - m.sum(1, keepdim=True))
+
+    def powers(self, noisy: Tensor, noise_power: Tensor, mixture: Tensor | None, has_mixture: Tensor | None) -> Tensor:
+        """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell."""
+        mean = self.mean_power[:, :, None]
+        levels = [log_ratio(self.bands.pool(power(noisy)), mean + noise_power)]
+        if mixture is None:
+            levels += [torch.zeros_like(levels[0][:, :2])]
+        else:
+            level = log_ratio(self.bands.pool(power(mixture)), mean.sum(0, keepdim=True))
+            given = torch.ones_like(level)
+            if has_mixture is not None:
+                given = given * has_mixture[:, None, None, None]
+            levels += [level * given, given]
+        offset = self.unet(torch.cat(levels, 1), noise_power.flatten().log() / 2)
+        return mean * offset.clamp(-12, 12).exp() + POWER_FLOOR
+
+    def transform(self, x: Tensor) -> Tensor:
+        """(batch, channels, samples) to complex (batch, channels, bins, frames), scaled so that white noise of standard
+        deviation sigma has power sigma^2 in every cell."""
+        scale = self.window.square().sum().rsqrt()
+        flat = torch.stft(
+            x.reshape(-1, x.shape[-1]).float(), self.fft, self.hop, window=self.window, return_complex=True, pad_mode="constant"
+        )
+        return flat.reshape(*x.shape[:-1], *flat.shape[-2:]) * scale
+
+    def inverse(self, cells: Tensor, samples: int) -> Tensor:
+        """The transform's inverse: exact, linear, (batch, channels, bins, frames) to (batch, channels, samples)."""
+        scale = self.window.square().sum().sqrt()
+        flat = torch.istft(cells.reshape(-1, *cells.shape[-2:]) * scale, self.fft, self.hop, window=self.window, length=samples)
+        return flat.reshape(*cells.shape[:2], samples)
+
+
+def power(cells: Tensor) -> Tensor:
+    """|cells|^2, real."""
+    return cells.real.square() + cells.imag.square()
+
+
+def log_ratio(a: Tensor, b: Tensor) -> Tensor:
+    """Level of a over b, in nepers of power halved and kept within what a network likes: about -6 to 6."""
+    return 0.5 * ((a + POWER_FLOOR).log() - (b + POWER_FLOOR).log()).clamp(-12, 12)

@@ -1,0 +1,116 @@
+"""A 2-D U-Net over (bands, frames) with the noise level as side input and a recurrent bottom that hears all bands at once."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class UNet2d(nn.Module):
+    """(batch, inputs, bands, frames) to (batch, outputs, bands, frames), zero before training.
+
+    Normalisation is per cell over channels, never over time: what is heard late in a chunk cannot change what is said early
+    except through the bottom, so chunks agree where they overlap.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, bands: int, channels: tuple[int, ...], patch: tuple[int, int], context: int
+    ):
+        super().__init__()
+        self.patch, self.outputs = patch, outputs
+        self.multiple = patch[1] * 2 ** (len(channels) - 1)
+        rows, side, width = bands // patch[0], 4 * channels[0], channels[0]
+        self.noise = nn.Sequential(NoiseLevel(64), nn.Linear(128, side), nn.SiLU(), nn.Linear(side, side), nn.SiLU())
+        self.enter = nn.Conv2d(inputs, width, patch, stride=patch)
+        self.place = nn.Parameter(torch.randn(1, width, rows, 1) * 0.1)
+        self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
+        for here, below in zip(channels, channels[1:], strict=False):
+            self.down.append(Block(here, here, side))
+            self.shrink.append(nn.Conv2d(here, below, 2, stride=2))
+        bottom_rows = rows // 2 ** (len(channels) - 1)
+        self.bottom_in = Block(channels[-1], channels[-1], side)
+        self.context = TimeContext(channels[-1] * bottom_rows, context)
+        self.bottom_out = Block(channels[-1], channels[-1], side)
+        self.grow, self.up = nn.ModuleList(), nn.ModuleList()
+        for here, below in reversed(list(zip(channels, channels[1:], strict=False))):
+            self.grow.append(nn.ConvTranspose2d(below, here, 2, stride=2))
+            self.up.append(Block(2 * here, here, side))
+        self.leave = nn.ConvTranspose2d(2 * width, outputs, patch, stride=patch)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, log_sigma: Tensor) -> Tensor:
+        """x: (batch, inputs, bands, frames), any number of frames; log_sigma: (batch,)."""
+        frames = x.shape[-1]
+        x = F.pad(x, (0, -frames % self.multiple)).contiguous(memory_format=torch.channels_last)
+        side = self.noise(log_sigma)
+        h = entered = self.enter(x) + self.place
+        skips = []
+        for block, shrink in zip(self.down, self.shrink, strict=True):
+            h = block(h, side)
+            skips.append(h)
+            h = shrink(h)
+        h = self.bottom_out(self.context(self.bottom_in(h, side)), side)
+        for grow, block in zip(self.grow, self.up, strict=True):
+            h = block(torch.cat([grow(h), skips.pop()], 1), side)
+        return self.leave(torch.cat([h, entered], 1))[..., :frames].float()
+
+
+class NoiseLevel(nn.Module):
+    """log sigma as sines and cosines of `count` frequencies: (batch,) to (batch, 2 * count)."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.register_buffer("frequencies", torch.logspace(-1.5, 0.7, count) * math.tau / 4, persistent=False)
+        self.frequencies: Tensor
+
+    def forward(self, log_sigma: Tensor) -> Tensor:
+        angle = log_sigma[:, None] * self.frequencies
+        return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class Block(nn.Module):
+    """Residual block: norm, SiLU, 3x3 convolution, twice; the noise level scales and shifts the second norm."""
+
+    def __init__(self, inputs: int, outputs: int, side: int):
+        super().__init__()
+        self.norm1, self.norm2 = CellNorm(inputs), CellNorm(outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.modulate = nn.Linear(side, 2 * outputs)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor, side: Tensor) -> Tensor:
+        scale, shift = self.modulate(side)[..., None, None].chunk(2, 1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.shortcut(x) + h
+
+
+class CellNorm(nn.Module):
+    """Layer normalisation over the channels of each cell of (batch, channels, rows, columns)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class TimeContext(nn.Module):
+    """All rows of a column as one vector, a bidirectional GRU along time, added back."""
+
+    def __init__(self, features: int, hidden: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(features)
+        self.squeeze = nn.Linear(features, hidden)
+        self.recur = nn.GRU(hidden, hidden // 2, batch_first=True, bidirectional=True)
+        self.expand = nn.Linear(hidden, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, rows, columns = x.shape
+        h = x.permute(0, 3, 1, 2).reshape(batch, columns, channels * rows)
+        h, _ = self.recur(self.squeeze(self.norm(h)))
+        return x + self.expand(h).reshape(batch, columns, channels, rows).permute(0, 2, 3, 1)

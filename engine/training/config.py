@@ -1,0 +1,67 @@
+"""What a training run is made of: a TOML file, checked on reading."""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DataError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """name: of the model. data: folders of tracks, relative to the file. seconds: length of an example; batch: examples a step.
+    rate: peak learning rate, reached after `warmup` steps and brought to zero by a cosine at `steps`.
+    level: RMS the mixtures are brought to, +- level_spread_db. gain_spread_db: of each source around what it was.
+    remix: share of examples whose sources come from different songs. mixture: share that is given its mixture;
+    mask: share of those with so much noise that only the mixture is left to go by.
+    sigma: range of noise levels, sampled log-uniformly. checkpoint: steps between checkpoints.
+    bf16: run the network in bfloat16 where the processor is good at it. about: goes into the card.
+    """
+
+    name: str
+    network: str
+    data: tuple[Path, ...]
+    sources: tuple[str, ...] = ("bass", "drums", "guitar", "piano")
+    sample_rate: int = 44100
+    arguments: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 4.0
+    batch: int = 8
+    steps: int = 2000
+    rate: float = 1e-3
+    warmup: int = 50
+    decay: float = 0.01
+    ema: float = 0.998
+    seed: int = 1
+    chunk: int = 262144
+    sigma_data: float = 0.05
+    level: float = 0.1
+    level_spread_db: float = 6.0
+    gain_spread_db: float = 5.0
+    remix: float = 0.25
+    mixture: float = 0.65
+    mask: float = 0.7
+    sigma: tuple[float, float] = (3e-4, 1.0)
+    checkpoint: int = 100
+    bf16: bool = True
+    threads: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read and check; DataError names the offending key."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"The training configuration {path} cannot be read: {error}.") from error
+    unknown = set(table) - {f.name for f in fields(TrainConfig)}
+    if unknown:
+        raise DataError(f"The training configuration {path} has unknown keys: {', '.join(sorted(unknown))}.")
+    missing = {"name", "network", "data"} - set(table)
+    if missing:
+        raise DataError(f"The training configuration {path} lacks: {', '.join(sorted(missing))}.")
+    table["data"] = tuple(path.parent / folder for folder in table["data"])
+    for key in ("sources", "sigma"):
+        if key in table:
+            table[key] = tuple(table[key])
+    return TrainConfig(**table)

@@ -1,0 +1,76 @@
+"""Random examples from folders of tracks: a function of (seed, step) alone, so a resumed run sees what it would have seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.data.tracks import Tracks
+from engine.errors import DataError
+from engine.training.config import TrainConfig
+
+SILENCE = 1e-4  # RMS below which a mixture is not worth a step
+
+
+@dataclass(frozen=True)
+class Batch:
+    """clean, noise: (batch, sources, samples); sigma: (batch,); has_mixture: bool (batch,)."""
+
+    clean: Tensor
+    noise: Tensor
+    sigma: Tensor
+    has_mixture: Tensor
+
+
+class Examples:
+    """Draws batches from all tracks of the configured folders, mono, at the configured rate."""
+
+    def __init__(self, config: TrainConfig):
+        self.config = config
+        self.tracks = [(tracks, name) for folder in config.data for tracks in [Tracks(folder)] for name in tracks.names]
+        self.samples = round(config.seconds * config.sample_rate)
+        for tracks, name in self.tracks:
+            if tracks.sample_rate(name) != config.sample_rate:
+                raise DataError(
+                    f"Track {name} is at {tracks.sample_rate(name)} Hz, the configuration says {config.sample_rate} Hz.",
+                    "Render the data again at that rate, or change sample_rate in the configuration.",
+                )
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.config.seed, step])
+        clean = torch.from_numpy(np.stack([self._example(rng) for _ in range(self.config.batch)]))
+        has_mixture = rng.random(len(clean)) < self.config.mixture
+        low, high = np.log(self.config.sigma)
+        sigma = np.exp(rng.uniform(low, high, len(clean)))
+        blind = has_mixture & (rng.random(len(clean)) < self.config.mask)
+        sigma = np.where(blind, self.config.sigma[1] * np.exp(rng.uniform(0, 2, len(clean))), sigma)
+        noise = rng.standard_normal(clean.shape, dtype=np.float32)
+        return Batch(
+            clean, torch.from_numpy(noise), torch.from_numpy(sigma.astype(np.float32)), torch.from_numpy(has_mixture)
+        )
+
+    def _example(self, rng: np.random.Generator) -> np.ndarray:
+        """(sources, samples) at a random level around the configured one; never a silent mixture."""
+        while True:
+            stems = self._remixed(rng) if rng.random() < self.config.remix else self._crop(rng)
+            spread = self.config.gain_spread_db
+            stems = stems * 10 ** (rng.uniform(-spread, spread, (len(stems), 1)) / 20)
+            rms = float(np.sqrt(np.mean(stems.sum(0) ** 2)))
+            if rms > SILENCE:
+                spread = self.config.level_spread_db
+                return (stems * self.config.level / rms * 10 ** (rng.uniform(-spread, spread) / 20)).astype(np.float32)
+
+    def _remixed(self, rng: np.random.Generator) -> np.ndarray:
+        return np.stack([self._crop(rng, row) for row in range(len(self.config.sources))])
+
+    def _crop(self, rng: np.random.Generator, row: int | None = None) -> np.ndarray:
+        """A random stretch of a random track, left, right or middle: (sources, samples), or one source's (samples,)."""
+        tracks, name = self.tracks[rng.integers(len(self.tracks))]
+        start = int(rng.integers(0, max(1, tracks.frames(name) - self.samples + 1)))
+        wanted = self.config.sources if row is None else self.config.sources[row : row + 1]
+        stereo = tracks.read(name, start, self.samples, wanted)
+        channel = int(rng.integers(0, stereo.shape[1] + 1))
+        mono = stereo.mean(1) if channel == stereo.shape[1] else stereo[:, channel]
+        mono = np.pad(mono, ((0, 0), (0, self.samples - mono.shape[1])))
+        return mono if row is None else mono[0]

@@ -1,0 +1,124 @@
+"""The training loop: resumable at any checkpoint to the same losses, its model always the moving average of the weights."""
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from engine.cards import write_model_folder
+from engine.denoiser import ModelSpec
+from engine.networks import LocalGaussian, build
+from engine.networks.local_gaussian import power
+from engine.training.config import TrainConfig, read_config
+from engine.training.examples import Examples
+from engine.training.losses import loss_of
+
+
+def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None] | None = None) -> Path:
+    """Train as `config_path` says, in the folder `run`; go on from its checkpoint when it has one. Returns the model folder.
+
+    on_step gets {"step", "steps", "loss"} after each step. Stopping at any moment loses at most `checkpoint` steps.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    config = read_config(config_path)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    examples, spec = Examples(config), spec_of(config)
+    network = build(config.network, config.arguments, spec)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, config))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = run / "checkpoint.pt"
+    first = resume(checkpoint, network, average, optimizer, schedule)
+    if first == 0 and isinstance(network, LocalGaussian):
+        set_mean_power(network, examples)
+        average.module.mean_power.copy_(network.mean_power)
+    with SummaryWriter(str(run / "tensorboard")) as board:
+        for step in range(first, config.steps):
+            loss = one_step(network, spec, examples, step, optimizer, schedule, config.bf16)
+            average.update_parameters(network)
+            board.add_scalar("loss", loss, step)
+            if on_step:
+                on_step({"step": step + 1, "steps": config.steps, "loss": loss})
+            if (step + 1) % config.checkpoint == 0 or step + 1 == config.steps:
+                save(checkpoint, step + 1, network, average, optimizer, schedule)
+                write_model(run / config.name, config, spec, average.module, step + 1)
+    return run / config.name
+
+
+def one_step(network, spec, examples, step, optimizer, schedule, bf16: bool) -> float:
+    """One optimiser step on the examples that belong to `step`; returns the loss."""
+    with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+        loss = loss_of(network, spec, examples.batch(step))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
+    return loss.item()
+
+
+def spec_of(config: TrainConfig) -> ModelSpec:
+    compact = config.network == "local_gaussian"
+    return ModelSpec(
+        config.sources, config.sample_rate, config.chunk, config.sigma_data, config.level, conditional=compact,
+        length_multiple=1 if compact else 8192,
+    )  # fmt: skip
+
+
+def rate_at(step: int, config: TrainConfig) -> float:
+    """Learning rate over its peak: linear warm-up, then a cosine to zero."""
+    return min(1.0, (step + 1) / config.warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
+
+
+def set_mean_power(network: LocalGaussian, examples: Examples, batches: int = 20) -> None:
+    """Mean power of each source in each band over examples that training will not repeat."""
+    total = torch.zeros_like(network.mean_power)
+    with torch.no_grad():
+        for index in range(batches):
+            cells = network.transform(examples.batch(2**31 + index).clean)
+            total += network.bands.pool(power(cells)).mean((0, 3))
+    network.mean_power.copy_(total / batches + 1e-10)
+
+
+def save(path: Path, step: int, network, average, optimizer, schedule) -> None:
+    """Write the checkpoint beside the old one, then swap: a kill at any moment leaves a whole one."""
+    state = {
+        "step": step,
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+    }
+    temporary = path.with_suffix(".new")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def resume(path: Path, network, average, optimizer, schedule) -> int:
+    """Load the checkpoint where there is one; returns the step to go on from."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    network.load_state_dict(state["network"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    return state["step"]
+
+
+def write_model(folder: Path, config: TrainConfig, spec: ModelSpec, network: nn.Module, step: int) -> None:
+    """The averaged weights as a model folder, in half precision (they are rounded, not the arithmetic that uses them)."""
+    about = config.about | {"training_steps": step}
+    weights = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    if isinstance(network, LocalGaussian):
+        weights["mean_power"] = network.mean_power  # spans more decades than half precision has
+    write_model_folder(folder, spec, config.network, config.arguments, weights, about)

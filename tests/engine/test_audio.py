@@ -1,0 +1,109 @@
+"""Audio files at the door: every kind of damage has its own words."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from engine.audio import StreamResampler, read_audio, resample, write_audio
+from engine.errors import AudioError, ResourceError
+
+RATE = 44100
+
+
+@pytest.fixture
+def tone() -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)[None] * [[1], [0.5]]).astype(np.float32)
+
+
+def test_what_is_written_is_read_back_bit_for_bit(tmp_path, tone):
+    audio = read_audio(write_audio(tmp_path / "tone.wav", tone * 3, RATE))
+    assert np.array_equal(audio.samples, tone * 3)
+    assert audio.sample_rate == RATE
+
+
+@pytest.mark.parametrize("kind", ["flac", "ogg", "aiff", "mp3"])
+def test_other_kinds_are_read(tmp_path, tone, kind):
+    soundfile.write(tmp_path / f"tone.{kind}", tone.T, RATE)
+    audio = read_audio(tmp_path / f"tone.{kind}")
+    assert audio.samples.shape[0] == 2
+    assert audio.samples.dtype == np.float32
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(AudioError, match="There is no file"):
+        read_audio(tmp_path / "gone.wav")
+
+
+def test_text_that_calls_itself_wav(tmp_path):
+    (tmp_path / "words.wav").write_text("this is not audio")
+    with pytest.raises(AudioError, match="not an audio file"):
+        read_audio(tmp_path / "words.wav")
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(AudioError, match="folder"):
+        read_audio(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_truncated_file(tmp_path, tone, kind, keep):
+    path = tmp_path / f"cut.{kind}"
+    soundfile.write(path, tone.T + 0.01 * np.random.default_rng(0).standard_normal(tone.T.shape), RATE)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(AudioError, match="ends early|not an audio file"):
+        read_audio(path)
+
+
+def test_a_wav_whose_length_was_never_filled_in_is_read(tmp_path, tone):
+    path = tmp_path / "stream.wav"
+    soundfile.write(path, tone.T, RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert read_audio(path).samples.shape == tone.shape
+
+
+def test_an_empty_file(tmp_path):
+    soundfile.write(tmp_path / "empty.wav", np.zeros((0, 2)), RATE)
+    with pytest.raises(AudioError, match="empty"):
+        read_audio(tmp_path / "empty.wav")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_numbers_are_found_and_placed(tmp_path, tone, bad):
+    tone[0, RATE // 2] = bad
+    soundfile.write(tmp_path / "bad.wav", tone.T, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"first at 0\.500 s"):
+        read_audio(tmp_path / "bad.wav")
+
+
+def test_six_channels(tmp_path):
+    soundfile.write(tmp_path / "surround.wav", np.zeros((100, 6)), RATE)
+    with pytest.raises(AudioError, match="6 channels"):
+        read_audio(tmp_path / "surround.wav")
+
+
+def test_a_place_that_cannot_be_written(tmp_path, tone):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match="Cannot write"):
+        write_audio(tmp_path / "file" / "tone.wav", tone, RATE)
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000, 192000])
+def test_resampling_there_and_back_keeps_a_tone_in_place(tone, rate):
+    back = resample(resample(tone, RATE, rate), rate, RATE)
+    inside = slice(3000, -3000)
+    np.testing.assert_allclose(back[:, inside], tone[:, inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [8000, 48000, 44100])
+def test_resampling_piece_by_piece_equals_resampling_at_once(tone, rate):
+    stream = StreamResampler(RATE, rate, 2)
+    pieces = np.split(tone, [1000, 1001, 30000], axis=1)
+    joined = np.concatenate([stream.push(piece, last=i == 3) for i, piece in enumerate(pieces)], axis=1)
+    whole = resample(tone, RATE, rate)
+    assert abs(joined.shape[1] - whole.shape[1]) <= 1
+    shortest = min(joined.shape[1], whole.shape[1])
+    np.testing.assert_allclose(joined[:, :shortest], whole[:, :shortest], atol=1e-5)

@@ -1,0 +1,21 @@
+"""A model folder with random weights, small enough that a test may load it many times."""
+
+from pathlib import Path
+
+import torch
+
+from engine.cards import write_model_folder
+from engine.denoiser import ModelSpec
+from engine.networks import build
+
+SOURCES = ("bass", "drums", "guitar", "piano")
+TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16}
+
+
+def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050) -> Path:
+    """Write `folder` as a model called by its last part; random but fixed weights, about 20 thousand. Returns folder."""
+    spec = ModelSpec(SOURCES, sample_rate, chunk, 0.05, conditional=True)
+    torch.manual_seed(0)
+    network = build("local_gaussian", TINY, spec)
+    torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
+    return write_model_folder(folder, spec, "local_gaussian", TINY, network.state_dict(), {"title": "random weights"})
