@@ -35,6 +35,8 @@ $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	# The reference package asks for type stubs of 2020 that would hide numpy's own types.
+	$(BIN)/python -m pip uninstall --quiet --yes data-science-types
 	@touch $@ $(VENV)/demo.stamp
 
 # What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play).

@@ -31,7 +31,8 @@ def check_audio(samples: np.ndarray, sample_rate: int) -> None:
     channels, frames = samples.shape
     if channels not in (1, 2):
         raise AudioError(
-            f"The audio has {channels} channels; stemweave takes mono and stereo.", "Mix it down to stereo and try again."
+            f"The audio has {channels} channels; stemweave takes mono and stereo.",
+            "Mix it down to stereo and try again.",
         )
     if frames == 0:
         raise AudioError("The audio is empty: it holds no samples.", "Export the track again.")
@@ -103,7 +104,9 @@ def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> Path
         os.replace(name, path)
     except (OSError, soundfile.LibsndfileError) as error:
         Path(name).unlink(missing_ok=True)
-        raise ResourceError(f"Cannot write {path}: {error}.", "Make room on the disk, or choose another folder.") from error
+        raise ResourceError(
+            f"Cannot write {path}: {error}.", "Make room on the disk, or choose another folder."
+        ) from error
     return path
 
 

@@ -53,7 +53,9 @@ def read_card(folder: Path) -> Card:
         with open(folder / CARD, "rb") as file:
             table = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"The model card {folder / CARD} cannot be read: {error}.", "Import the model again.") from error
+        raise ModelError(
+            f"The model card {folder / CARD} cannot be read: {error}.", "Import the model again."
+        ) from error
     try:
         spec = dict(table["model"])
         network, arguments = spec.pop("network"), spec.pop("arguments", {})
@@ -63,7 +65,9 @@ def read_card(folder: Path) -> Card:
         spec["sources"] = tuple(spec["sources"])
         return Card(folder, ModelSpec(**spec), network, arguments, table.get("about", {}))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"The model card {folder / CARD} lacks or misstates {error}.", "Import the model again.") from error
+        raise ModelError(
+            f"The model card {folder / CARD} lacks or misstates {error}.", "Import the model again."
+        ) from error
 
 
 def write_model_folder(
@@ -86,5 +90,7 @@ def load_network(card: Card) -> nn.Module:
         network.load_state_dict(load_file(card.weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         first = str(error).splitlines()[0]
-        raise ModelError(f"The weights of '{card.name}' cannot be loaded: {first}", "Import the model again.") from error
+        raise ModelError(
+            f"The weights of '{card.name}' cannot be loaded: {first}", "Import the model again."
+        ) from error
     return network.eval()

@@ -132,8 +132,9 @@ def constructor_arguments(hyper: dict[str, Any], tensors: dict[str, Tensor], pat
                 f"The hyper-parameter {key} of '{path.name}' makes no sense: {str(value)[:40]}.", GET_ANOTHER
             )
         if isinstance(default, tuple):
-            default, value = list(default), list(value)
-        if value != default:
+            if list(value) != list(default):
+                arguments[key] = list(value)
+        elif value != default:
             arguments[key] = value
     first = tensors.get("to_in.module_list.0.block.block1.project.weight")
     if first is not None and first.ndim == 3 and first.shape[1] != published_channels:

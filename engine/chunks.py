@@ -1,5 +1,6 @@
 """The arithmetic of chunking and overlap-add. Pure: no audio passes through here."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ def plan(samples: int, chunk: int, overlap: int) -> list[Chunk]:
     count = -(-(samples - overlap) // (chunk - overlap))
     starts = [index * (samples - overlap) // count for index in range(count + 1)]
     return [
-        Chunk(start, following + overlap - start, overlap if start else 0, overlap if following + overlap < samples else 0)
-        for start, following in zip(starts, starts[1:], strict=False)
+        Chunk(
+            start, following + overlap - start, overlap if start else 0, overlap if following + overlap < samples else 0
+        )
+        for start, following in itertools.pairwise(starts)
     ]

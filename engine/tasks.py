@@ -30,7 +30,8 @@ def check(preset: Preset, spec: ModelSpec) -> None:
         )
     if preset.likelihood == "dirac" and preset.constrained not in spec.sources:
         raise PresetError(
-            f"This model has no source called '{preset.constrained}' to constrain.", f"Sources: {', '.join(spec.sources)}."
+            f"This model has no source called '{preset.constrained}' to constrain.",
+            f"Sources: {', '.join(spec.sources)}.",
         )
 
 

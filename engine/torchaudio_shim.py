@@ -24,3 +24,4 @@ def _import() -> ModuleType:
 
 
 torchaudio = _import()
+extension_loaded: bool = bool(sys.modules["torchaudio._extension"].__dict__.get("_IS_TORCHAUDIO_EXT_AVAILABLE"))

@@ -32,25 +32,157 @@ class Style:
 
 
 STYLES = {
-    "pop": Style((84, 132), 0.1, 0.2, ("straight_eight", "sixteens", "tambourine"), ("roots", "with_kick"), ("strum", "fingerpicked"), ("blocks", "arpeggios", "tune")),
-    "rock": Style((96, 168), 0.05, 0.05, ("rock", "rock_ride", "half_time"), ("roots", "pedal", "with_kick"), ("power", "ringing_power", "lead", "riff"), ("blocks", "octaves")),
-    "punk": Style((140, 180), 0.0, 0.0, ("punk", "rock"), ("roots", "pedal"), ("power", "ringing_power"), ("blocks", "tremolo")),
-    "funk": Style((86, 122), 0.3, 0.6, ("funk", "funk_open", "breakbeat"), ("syncopated", "octaves", "riff"), ("scratch", "double_stops"), ("clav", "comping")),
-    "disco": Style((108, 130), 0.05, 0.4, ("disco", "four_on_floor"), ("octaves", "syncopated"), ("scratch", "offbeat"), ("comping", "octaves")),
-    "house": Style((115, 135), 0.1, 0.5, ("four_on_floor", "electro"), ("with_kick", "octaves", "riff"), ("scratch", "pad"), ("comping", "ostinato", "blocks")),
-    "soul": Style((64, 110), 0.4, 0.6, ("sixteens", "half_time", "tambourine"), ("with_kick", "arpeggio", "riff"), ("double_stops", "offbeat"), ("comping", "blocks", "ballad")),
-    "jazz": Style((80, 180), 0.9, 0.95, ("swing", "brushes"), ("walking", "two_feel"), ("lead", "offbeat", "pad"), ("comping", "stride", "tune")),
-    "bossa": Style((100, 150), 0.0, 0.9, ("bossa", "brushes"), ("two_feel", "with_kick"), ("fingerpicked", "strum"), ("comping", "tune")),
-    "latin": Style((90, 130), 0.0, 0.4, ("latin", "bossa"), ("syncopated", "arpeggio"), ("strum", "double_stops"), ("ostinato", "octaves")),
-    "blues": Style((60, 130), 0.8, 0.2, ("shuffle", "swing", "rock"), ("walking", "riff", "roots"), ("lead", "double_stops", "riff"), ("stride", "comping", "tremolo")),
-    "country": Style((90, 170), 0.3, 0.1, ("train", "straight_eight"), ("two_feel", "walking"), ("fingerpicked", "strum", "lead"), ("stride", "blocks")),
-    "reggae": Style((66, 96), 0.4, 0.2, ("reggae", "half_time"), ("riff", "syncopated"), ("offbeat",), ("comping", "blocks")),
-    "ballad": Style((60, 84), 0.2, 0.4, ("ballad", "half_time"), ("long", "roots"), ("fingerpicked", "pad", "lead"), ("ballad", "arpeggios", "tune")),
-    "hip hop": Style((70, 100), 0.4, 0.6, ("trap", "breakbeat", "half_time"), ("with_kick", "long", "riff"), ("pad", "riff", "fingerpicked"), ("comping", "ostinato", "ballad")),
-    "electronic": Style((90, 150), 0.05, 0.2, ("electro", "four_on_floor", "trap"), ("pedal", "octaves", "with_kick"), ("riff", "pad"), ("ostinato", "arpeggios")),
-    "folk": Style((72, 140), 0.2, 0.1, ("march", "tambourine", "brushes"), ("two_feel", "roots"), ("strum", "fingerpicked"), ("arpeggios", "blocks")),
-    "progressive": Style((76, 150), 0.0, 0.5, ("toms", "rock_ride", "breakbeat"), ("riff", "arpeggio", "pedal"), ("riff", "lead", "fingerpicked"), ("ostinato", "arpeggios", "tremolo")),
-}  # fmt: skip
+    "pop": Style(
+        (84, 132),
+        0.1,
+        0.2,
+        ("straight_eight", "sixteens", "tambourine"),
+        ("roots", "with_kick"),
+        ("strum", "fingerpicked"),
+        ("blocks", "arpeggios", "tune"),
+    ),
+    "rock": Style(
+        (96, 168),
+        0.05,
+        0.05,
+        ("rock", "rock_ride", "half_time"),
+        ("roots", "pedal", "with_kick"),
+        ("power", "ringing_power", "lead", "riff"),
+        ("blocks", "octaves"),
+    ),
+    "punk": Style(
+        (140, 180), 0.0, 0.0, ("punk", "rock"), ("roots", "pedal"), ("power", "ringing_power"), ("blocks", "tremolo")
+    ),
+    "funk": Style(
+        (86, 122),
+        0.3,
+        0.6,
+        ("funk", "funk_open", "breakbeat"),
+        ("syncopated", "octaves", "riff"),
+        ("scratch", "double_stops"),
+        ("clav", "comping"),
+    ),
+    "disco": Style(
+        (108, 130),
+        0.05,
+        0.4,
+        ("disco", "four_on_floor"),
+        ("octaves", "syncopated"),
+        ("scratch", "offbeat"),
+        ("comping", "octaves"),
+    ),
+    "house": Style(
+        (115, 135),
+        0.1,
+        0.5,
+        ("four_on_floor", "electro"),
+        ("with_kick", "octaves", "riff"),
+        ("scratch", "pad"),
+        ("comping", "ostinato", "blocks"),
+    ),
+    "soul": Style(
+        (64, 110),
+        0.4,
+        0.6,
+        ("sixteens", "half_time", "tambourine"),
+        ("with_kick", "arpeggio", "riff"),
+        ("double_stops", "offbeat"),
+        ("comping", "blocks", "ballad"),
+    ),
+    "jazz": Style(
+        (80, 180),
+        0.9,
+        0.95,
+        ("swing", "brushes"),
+        ("walking", "two_feel"),
+        ("lead", "offbeat", "pad"),
+        ("comping", "stride", "tune"),
+    ),
+    "bossa": Style(
+        (100, 150),
+        0.0,
+        0.9,
+        ("bossa", "brushes"),
+        ("two_feel", "with_kick"),
+        ("fingerpicked", "strum"),
+        ("comping", "tune"),
+    ),
+    "latin": Style(
+        (90, 130),
+        0.0,
+        0.4,
+        ("latin", "bossa"),
+        ("syncopated", "arpeggio"),
+        ("strum", "double_stops"),
+        ("ostinato", "octaves"),
+    ),
+    "blues": Style(
+        (60, 130),
+        0.8,
+        0.2,
+        ("shuffle", "swing", "rock"),
+        ("walking", "riff", "roots"),
+        ("lead", "double_stops", "riff"),
+        ("stride", "comping", "tremolo"),
+    ),
+    "country": Style(
+        (90, 170),
+        0.3,
+        0.1,
+        ("train", "straight_eight"),
+        ("two_feel", "walking"),
+        ("fingerpicked", "strum", "lead"),
+        ("stride", "blocks"),
+    ),
+    "reggae": Style(
+        (66, 96), 0.4, 0.2, ("reggae", "half_time"), ("riff", "syncopated"), ("offbeat",), ("comping", "blocks")
+    ),
+    "ballad": Style(
+        (60, 84),
+        0.2,
+        0.4,
+        ("ballad", "half_time"),
+        ("long", "roots"),
+        ("fingerpicked", "pad", "lead"),
+        ("ballad", "arpeggios", "tune"),
+    ),
+    "hip hop": Style(
+        (70, 100),
+        0.4,
+        0.6,
+        ("trap", "breakbeat", "half_time"),
+        ("with_kick", "long", "riff"),
+        ("pad", "riff", "fingerpicked"),
+        ("comping", "ostinato", "ballad"),
+    ),
+    "electronic": Style(
+        (90, 150),
+        0.05,
+        0.2,
+        ("electro", "four_on_floor", "trap"),
+        ("pedal", "octaves", "with_kick"),
+        ("riff", "pad"),
+        ("ostinato", "arpeggios"),
+    ),
+    "folk": Style(
+        (72, 140),
+        0.2,
+        0.1,
+        ("march", "tambourine", "brushes"),
+        ("two_feel", "roots"),
+        ("strum", "fingerpicked"),
+        ("arpeggios", "blocks"),
+    ),
+    "progressive": Style(
+        (76, 150),
+        0.0,
+        0.5,
+        ("toms", "rock_ride", "breakbeat"),
+        ("riff", "arpeggio", "pedal"),
+        ("riff", "lead", "fingerpicked"),
+        ("ostinato", "arpeggios", "tremolo"),
+    ),
+}
 
 REGISTERS = {"bass": (28, 45), "guitar": (40, 76), "piano": (48, 84)}
 """Lowest and highest key a player's hand may be set up around; guitar and piano share most of theirs."""
@@ -75,7 +207,9 @@ def compose(seed: int, seconds: float) -> Song:
     clock = _Clock(60 / tempo, swing, unit)
     parts = {source: _part(rng, source, style, meter, bars, clock, tempo, seconds) for source in playing}
     chords = tuple(
-        ChordSpan(clock(bar.start + at), chord.name, chord.pitch_classes) for bar, _ in bars for at, _, chord in bar.chords
+        ChordSpan(clock(bar.start + at), chord.name, chord.pitch_classes)
+        for bar, _ in bars
+        for at, _, chord in bar.chords
     )
     parts = {source: part for source, part in parts.items() if part.notes}
     return Song(seed, tempo, KEYS[tonic], mode, name, meter, swing, unit, seconds, parts, chords)
@@ -107,7 +241,9 @@ def _bars(rng, style: Style, tonic: int, mode: str, meter: str, beats: float) ->
         section = weigh(rng, {"intro": 1, "verse": 3, "chorus": 3, "bridge": 1, "break": 1})
         form = forms.setdefault(section, progression(tonic, mode, style.colour, rng))
         groove = pick(rng, groove_names)
-        intensity = {"intro": 0.5, "verse": 0.6, "chorus": 0.95, "bridge": 0.7, "break": 0.4}[section] * uniform(rng, 0.85, 1.1)
+        intensity = {"intro": 0.5, "verse": 0.6, "chorus": 0.95, "bridge": 0.7, "break": 0.4}[section] * uniform(
+            rng, 0.85, 1.1
+        )
         quiet = {"intro": 0.35, "verse": 0.14, "chorus": 0.06, "bridge": 0.2, "break": 0.45}[section]
         rests = frozenset(source for source in SOURCES if chance(rng, quiet))
         rests = rests if len(rests) < 3 else frozenset(list(rests)[:0])
@@ -116,7 +252,18 @@ def _bars(rng, style: Style, tonic: int, mode: str, meter: str, beats: float) ->
             chords = form[index % len(form)]
             share = length / len(chords)
             placed = tuple((i * share, share, chord) for i, chord in enumerate(chords))
-            bar = Bar(start, length, pulse, placed, scale, f"{section}:{groove}", index, index == count - 1, intensity, kicks(groove, length))
+            bar = Bar(
+                start,
+                length,
+                pulse,
+                placed,
+                scale,
+                f"{section}:{groove}",
+                index,
+                index == count - 1,
+                intensity,
+                kicks(groove, length),
+            )
             drop = frozenset(source for source in SOURCES if chance(rng, 0.03))
             bars.append((bar, rests | drop))
             start += length
@@ -141,7 +288,9 @@ def _part(rng, source: str, style: Style, meter: str, bars, clock: _Clock, tempo
         else:
             if section not in used:
                 prefer = getattr(style, source)
-                used[section] = pick(hand.rng, prefer) if chance(hand.rng, 0.7) else pick(hand.rng, tuple(TABLES[source]))
+                used[section] = (
+                    pick(hand.rng, prefer) if chance(hand.rng, 0.7) else pick(hand.rng, tuple(TABLES[source]))
+                )
             events += TABLES[source][used[section]](hand, bar)
     notes, controls = [], []
     for event in events:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 from engine.data.playing import Bar, Event, Hand, chance, melody, pick, place, rhythm, uniform, voicing
 
-STRUMS = ("D...D.U...U.D.U.", "D.D.D.D.D.D.D.D.", "D...D...D...D.DU", "D..UD..UD..UD..U", "D.DU.UDUD.DU.UDU", "....D.......D...", "..U...U...U...U.")
+STRUMS = (
+    "D...D.U...U.D.U.",
+    "D.D.D.D.D.D.D.D.",
+    "D...D...D...D.DU",
+    "D..UD..UD..UD..U",
+    "D.DU.UDUD.DU.UDU",
+    "....D.......D...",
+    "..U...U...U...U.",
+)
 
 
 def _strum(hand: Hand, bar: Bar, offset: float, length: float, velocity: float, up: bool) -> list[Event]:
@@ -13,7 +21,8 @@ def _strum(hand: Hand, bar: Bar, offset: float, length: float, velocity: float, 
     spread = uniform(hand.rng, 0.004, 0.018)
     keys = keys[::-1][:3] if up else keys
     return [
-        Event(bar.start + offset, length, key, velocity * (1 - 0.03 * i), delay_s=i * spread) for i, key in enumerate(keys)
+        Event(bar.start + offset, length, key, velocity * (1 - 0.03 * i), delay_s=i * spread)
+        for i, key in enumerate(keys)
     ]
 
 
@@ -24,7 +33,14 @@ def strum(hand: Hand, bar: Bar) -> list[Event]:
     events = []
     for (offset, mark), end in zip(marks, ends, strict=True):
         if not chance(hand.rng, 0.05):
-            events += _strum(hand, bar, offset, (end - offset) * uniform(hand.rng, 0.6, 1.0), 0.9 if mark == "D" else 0.7, mark == "U")
+            events += _strum(
+                hand,
+                bar,
+                offset,
+                (end - offset) * uniform(hand.rng, 0.6, 1.0),
+                0.9 if mark == "D" else 0.7,
+                mark == "U",
+            )
     return events
 
 
@@ -57,7 +73,14 @@ def fingerpicked(hand: Hand, bar: Bar) -> list[Event]:
     events = []
     for i in range(round(bar.beats / step)):
         keys = voicing(hand, bar.chord_at(i * step), 4)
-        events.append(Event(bar.start + i * step, uniform(hand.rng, 0.5, 2.0), keys[order[i % 16] % len(keys)], uniform(hand.rng, 0.6, 0.95)))
+        events.append(
+            Event(
+                bar.start + i * step,
+                uniform(hand.rng, 0.5, 2.0),
+                keys[order[i % 16] % len(keys)],
+                uniform(hand.rng, 0.6, 0.95),
+            )
+        )
     return events
 
 
@@ -66,30 +89,41 @@ def scratch(hand: Hand, bar: Bar) -> list[Event]:
     hits = hand.remember(bar, "scratch", lambda: rhythm(hand.rng, bar.beats, 2.2, 0.9), 2)
     events = []
     for offset, _ in hits:
-        events += _strum(hand, bar, offset, uniform(hand.rng, 0.08, 0.2), uniform(hand.rng, 0.5, 1.0), chance(hand.rng, 0.5))
+        events += _strum(
+            hand, bar, offset, uniform(hand.rng, 0.08, 0.2), uniform(hand.rng, 0.5, 1.0), chance(hand.rng, 0.5)
+        )
     return events
 
 
 def lead(hand: Hand, bar: Bar) -> list[Event]:
     notes = melody(hand, bar, "lead", density=1.3, syncopation=0.4)
     gesture = lambda: pick(hand.rng, ("", "", "bend", "vibrato", "slide"))  # noqa: E731
-    return [Event(bar.start + at, length, key, uniform(hand.rng, 0.75, 1.0), gesture=gesture()) for at, length, key in notes]
+    return [
+        Event(bar.start + at, length, key, uniform(hand.rng, 0.75, 1.0), gesture=gesture()) for at, length, key in notes
+    ]
 
 
 def riff(hand: Hand, bar: Bar) -> list[Event]:
     notes = melody(hand, bar, "riff", density=1.8, syncopation=0.5, leap=0.15, phrase=1)
-    return [Event(bar.start + at, min(length, 0.6), key - 12 if key - 12 >= hand.low else key, 0.95) for at, length, key in notes]
+    return [
+        Event(bar.start + at, min(length, 0.6), key - 12 if key - 12 >= hand.low else key, 0.95)
+        for at, length, key in notes
+    ]
 
 
 def pad(hand: Hand, bar: Bar) -> list[Event]:
     return [
-        Event(bar.start + at, length, key, 0.7) for at, length, _ in bar.chords for key in voicing(hand, bar.chord_at(at), 4)
+        Event(bar.start + at, length, key, 0.7)
+        for at, length, _ in bar.chords
+        for key in voicing(hand, bar.chord_at(at), 4)
     ]
 
 
 def offbeat(hand: Hand, bar: Bar) -> list[Event]:
     return [
-        event for i in range(round(bar.beats)) for event in _strum(hand, bar, i + 0.5, 0.25, 0.85, chance(hand.rng, 0.5))
+        event
+        for i in range(round(bar.beats))
+        for event in _strum(hand, bar, i + 0.5, 0.25, 0.85, chance(hand.rng, 0.5))
     ]
 
 

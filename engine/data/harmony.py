@@ -73,7 +73,15 @@ PROGRESSIONS = {
         "i9|iv9",
         "i|bII|V7|i",
     ),
-    "dorian": ("i7|IV7", "i|IV|i|bVII", "i9|IV9|i9|ii7", "i|bVII|IV|i", "i7|ii7|bIIImaj7|ii7", "i|i|IV|IV", "i|bIII|IV|i"),
+    "dorian": (
+        "i7|IV7",
+        "i|IV|i|bVII",
+        "i9|IV9|i9|ii7",
+        "i|bVII|IV|i",
+        "i7|ii7|bIIImaj7|ii7",
+        "i|i|IV|IV",
+        "i|bIII|IV|i",
+    ),
     "mixolydian": ("I|bVII|IV|I", "I7|I7|bVII|IV", "I|v|bVII|IV", "I7|IV7", "I|bVII", "I|IV|bVII|I", "I9|v7|IV9|I9"),
     "blues": (
         "I7|I7|I7|I7|IV7|IV7|I7|I7|V7|IV7|I7|V7",

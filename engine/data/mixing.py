@@ -63,7 +63,9 @@ def compress(stem: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np
     size = max(1, sample_rate // 200)
     padded = np.pad(stem, ((0, 0), (0, -stem.shape[1] % size)))
     level = 10 * np.log10(np.square(padded).reshape(len(stem), -1, size).mean(axis=(0, 2)) + 1e-9)
-    smooth = fftconvolve(level - level.mean(), np.exp(-np.arange(20) / 6) / np.exp(-np.arange(20) / 6).sum())[: len(level)]
+    smooth = fftconvolve(level - level.mean(), np.exp(-np.arange(20) / 6) / np.exp(-np.arange(20) / 6).sum())[
+        : len(level)
+    ]
     smooth = smooth + level.mean()
     threshold = np.percentile(smooth, 50) + rng.uniform(-3, 6)
     reduction = np.maximum(0, smooth - threshold) * (1 - 1 / rng.uniform(2, 6))

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from engine.data.playing import Bar, Event, Hand, chance, melody, pick, place, rhythm, uniform, voicing
 
 
-def _left(hand: Hand, bar: Bar, offset: float, length: float, velocity: float = 0.8, octave: bool = False) -> list[Event]:
+def _left(
+    hand: Hand, bar: Bar, offset: float, length: float, velocity: float = 0.8, octave: bool = False
+) -> list[Event]:
     root = place(bar.chord_at(offset).root, max(33, hand.low - 19))
     return [Event(bar.start + offset, length, key, velocity) for key in ((root, root + 12) if octave else (root,))]
 
@@ -28,17 +30,25 @@ def comping(hand: Hand, bar: Bar) -> list[Event]:
     hits = hand.remember(bar, "comp", lambda: rhythm(hand.rng, bar.beats, 1.0, 0.9, 0.5), 2)
     events = _left(hand, bar, 0, 1.5) if chance(hand.rng, 0.4) else []
     for offset, length in hits:
-        events += _right(hand, bar, offset, min(length, pick(hand.rng, (0.3, 0.5, 1.0))), uniform(hand.rng, 0.6, 0.95), size)
+        events += _right(
+            hand, bar, offset, min(length, pick(hand.rng, (0.3, 0.5, 1.0))), uniform(hand.rng, 0.6, 0.95), size
+        )
     return events
 
 
 def arpeggios(hand: Hand, bar: Bar) -> list[Event]:
     step = hand.remember(bar, "rate", lambda: pick(hand.rng, (0.25, 0.5, 0.5, 1 / 3)))
-    shape = hand.remember(bar, "shape", lambda: pick(hand.rng, ((0, 1, 2, 3), (0, 2, 1, 2), (3, 2, 1, 0), (0, 1, 2, 3, 2, 1))))
+    shape = hand.remember(
+        bar, "shape", lambda: pick(hand.rng, ((0, 1, 2, 3), (0, 2, 1, 2), (3, 2, 1, 0), (0, 1, 2, 3, 2, 1)))
+    )
     events = _left(hand, bar, 0, bar.beats)
     for i in range(round(bar.beats / step)):
         keys = voicing(hand, bar.chord_at(i * step), 4)
-        events.append(Event(bar.start + i * step, step * 1.5, keys[shape[i % len(shape)] % len(keys)], uniform(hand.rng, 0.65, 0.9)))
+        events.append(
+            Event(
+                bar.start + i * step, step * 1.5, keys[shape[i % len(shape)] % len(keys)], uniform(hand.rng, 0.65, 0.9)
+            )
+        )
     _press(hand, bar)
     return events
 
@@ -68,7 +78,9 @@ def stride(hand: Hand, bar: Bar) -> list[Event]:
     events = []
     for i in range(round(bar.beats)):
         events += _left(hand, bar, i, 0.7, 0.9) if i % 2 == 0 else _right(hand, bar, i, 0.4, 0.7)
-    return events + [Event(bar.start + at, length, key, 0.85) for at, length, key in melody(hand, bar, "stride", 1.2, 0.5)]
+    return events + [
+        Event(bar.start + at, length, key, 0.85) for at, length, key in melody(hand, bar, "stride", 1.2, 0.5)
+    ]
 
 
 def ostinato(hand: Hand, bar: Bar) -> list[Event]:
@@ -78,7 +90,9 @@ def ostinato(hand: Hand, bar: Bar) -> list[Event]:
 
 def tune(hand: Hand, bar: Bar) -> list[Event]:
     """Melody over held chords."""
-    events = [Event(bar.start + at, length, min(key + 7, 96), 0.95) for at, length, key in melody(hand, bar, "tune", 1.1, 0.3)]
+    events = [
+        Event(bar.start + at, length, min(key + 7, 96), 0.95) for at, length, key in melody(hand, bar, "tune", 1.1, 0.3)
+    ]
     for at, length, _ in bar.chords:
         events += _right(hand, bar, at, length * 0.95, 0.6) + _left(hand, bar, at, length, 0.65)
     return events
@@ -88,7 +102,11 @@ def clav(hand: Hand, bar: Bar) -> list[Event]:
     """Short syncopated pairs, both hands in turn."""
     events = []
     for i, (offset, _) in enumerate(hand.remember(bar, "clav", lambda: rhythm(hand.rng, bar.beats, 2.0, 0.8), 2)):
-        events += _left(hand, bar, offset, 0.2, 0.75) if i % 3 == 0 else _right(hand, bar, offset, 0.15, uniform(hand.rng, 0.6, 1.0), 2)
+        events += (
+            _left(hand, bar, offset, 0.2, 0.75)
+            if i % 3 == 0
+            else _right(hand, bar, offset, 0.15, uniform(hand.rng, 0.6, 1.0), 2)
+        )
     return events
 
 

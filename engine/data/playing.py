@@ -116,7 +116,7 @@ def rhythm(
             hits.append(offset)
     if not hits:
         hits = [0.0 if rng.random() < 0.7 else grid * int(rng.integers(steps))]
-    ends = hits[1:] + [beats]
+    ends = [*hits[1:], beats]
     return [(offset, end - offset) for offset, end in zip(hits, ends, strict=True)]
 
 

@@ -85,4 +85,5 @@ def _messages(synth, channel: int, part: Part):
             yield control.time_s, 1, lambda b=bend: synth.pitch_bend(channel, b)
         else:
             number = PEDAL if control.kind == "pedal" else EXPRESSION
-            yield control.time_s, 1, lambda n=number, v=round(control.value * 127): synth.cc(channel, n, v)
+            value = round(control.value * 127)
+            yield control.time_s, 1, lambda n=number, v=value: synth.cc(channel, n, v)

@@ -124,6 +124,4 @@ class Song:
                 playing = f" ({part.playing[0].replace('_', ' ')})" if part.playing else ""
                 players.append(PROGRAMS[source][part.program] + playing)
         feel = "swung " if self.swing > 0.55 else ""
-        return (
-            f"{feel}{self.style} in {self.meter} at {self.tempo_bpm:.0f} bpm, {self.key} {self.mode}: {', '.join(players)}"
-        )
+        return f"{feel}{self.style} in {self.meter} at {self.tempo_bpm:.0f} bpm, {self.key} {self.mode}: {', '.join(players)}"

@@ -17,7 +17,9 @@ class Tracks:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        found = sorted(path.name for path in self.folder.glob("Track*") if path.is_dir()) if self.folder.is_dir() else []
+        found = (
+            sorted(path.name for path in self.folder.glob("Track*") if path.is_dir()) if self.folder.is_dir() else []
+        )
         self.names = [name for name in found if any((self.folder / name).glob("*.*"))]
         if not self.names:
             raise DataError(

@@ -45,7 +45,7 @@ class LocalGaussian(nn.Module):
         super().__init__()
         self.fft, self.hop = fft, hop
         self.bands = Bands(fft // 2 + 1, bands)
-        self.unet = UNet2d(sources + 2, sources, bands, tuple(channels), tuple(patch), context)
+        self.unet = UNet2d(sources + 2, sources, bands, tuple(channels), (patch[0], patch[1]), context)
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
         self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
         self.mean_power: Tensor
@@ -58,7 +58,9 @@ class LocalGaussian(nn.Module):
         given = None if mixture is None else self.transform(mixture[:, None])
         return self.inverse(self.estimate(noisy, per_item(sigma, x), given), x.shape[-1])
 
-    def estimate(self, noisy: Tensor, sigma: Tensor, mixture: Tensor | None, has_mixture: Tensor | None = None) -> Tensor:
+    def estimate(
+        self, noisy: Tensor, sigma: Tensor, mixture: Tensor | None, has_mixture: Tensor | None = None
+    ) -> Tensor:
         """The same in the transform. noisy: complex (batch, sources, bins, frames); sigma: (batch, 1, 1);
         mixture: complex (batch, 1, bins, frames); has_mixture: bool (batch,), to mix both kinds in one batch of training."""
         noise_power = sigma[..., None] ** 2
@@ -93,14 +95,21 @@ class LocalGaussian(nn.Module):
         deviation sigma has power sigma^2 in every cell."""
         scale = self.window.square().sum().rsqrt()
         flat = torch.stft(
-            x.reshape(-1, x.shape[-1]).float(), self.fft, self.hop, window=self.window, return_complex=True, pad_mode="constant"
+            x.reshape(-1, x.shape[-1]).float(),
+            self.fft,
+            self.hop,
+            window=self.window,
+            return_complex=True,
+            pad_mode="constant",
         )
         return flat.reshape(*x.shape[:-1], *flat.shape[-2:]) * scale
 
     def inverse(self, cells: Tensor, samples: int) -> Tensor:
         """The transform's inverse: exact, linear, (batch, channels, bins, frames) to (batch, channels, samples)."""
         scale = self.window.square().sum().sqrt()
-        flat = torch.istft(cells.reshape(-1, *cells.shape[-2:]) * scale, self.fft, self.hop, window=self.window, length=samples)
+        flat = torch.istft(
+            cells.reshape(-1, *cells.shape[-2:]) * scale, self.fft, self.hop, window=self.window, length=samples
+        )
         return flat.reshape(*cells.shape[:2], samples)
 
 

@@ -1,5 +1,6 @@
 """A 2-D U-Net over (bands, frames) with the noise level as side input and a recurrent bottom that hears all bands at once."""
 
+import itertools
 import math
 
 import torch
@@ -25,7 +26,7 @@ class UNet2d(nn.Module):
         self.enter = nn.Conv2d(inputs, width, patch, stride=patch)
         self.place = nn.Parameter(torch.randn(1, width, rows, 1) * 0.1)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
-        for here, below in zip(channels, channels[1:], strict=False):
+        for here, below in itertools.pairwise(channels):
             self.down.append(Block(here, here, side))
             self.shrink.append(nn.Conv2d(here, below, 2, stride=2))
         bottom_rows = rows // 2 ** (len(channels) - 1)
@@ -33,7 +34,7 @@ class UNet2d(nn.Module):
         self.context = TimeContext(channels[-1] * bottom_rows, context)
         self.bottom_out = Block(channels[-1], channels[-1], side)
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
-        for here, below in reversed(list(zip(channels, channels[1:], strict=False))):
+        for here, below in reversed(list(itertools.pairwise(channels))):
             self.grow.append(nn.ConvTranspose2d(below, here, 2, stride=2))
             self.up.append(Block(2 * here, here, side))
         self.leave = nn.ConvTranspose2d(2 * width, outputs, patch, stride=patch)

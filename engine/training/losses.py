@@ -29,9 +29,9 @@ def cell_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     """The same in the transform, with lambda taken band by band from the mean spectrum (d^2 = mean power of the band), times
     weights made of what the network is given, so that the conditional mean stays the minimum:
 
-    low bands count a little more (the fourth root of their power), as ears and SI-SDR have it; where the mixture is given,
-    quiet cells count as much as loud ones in amplitude (mean level of the band over level of the mixture in the cell), and the
-    whole counts CONDITIONAL times, which makes both kinds of example about equally heavy at the start of training.
+    low bands count a little more (the fourth root of their power), as ears and SI-SDR have it; where the mixture is given and
+    noise hides the rest, quiet cells count as much as loud ones in amplitude (mean level of the band over level of the mixture
+    in the cell) and all count CONDITIONAL times, which makes both kinds of example about equally heavy when training begins.
     """
     clean, noise = network.transform(batch.clean), network.transform(batch.noise)
     sigma = batch.sigma[:, None, None]
@@ -43,5 +43,6 @@ def cell_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     noise_power = sigma[..., None] ** 2
     weight = (mean + noise_power) / (mean * noise_power) * (mean / mean.mean()) ** 0.25
     level = (network.bands.pool(power(mixture)) / mean).clamp_min(1e-3).rsqrt()
-    weight = weight * torch.where(batch.has_mixture[:, None, None, None], CONDITIONAL * level, 1.0)
+    hidden = noise_power / (mean + noise_power) * batch.has_mixture[:, None, None, None]
+    weight = weight * (CONDITIONAL * level) ** hidden
     return (weight * error).mean()

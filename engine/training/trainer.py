@@ -40,7 +40,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     first = resume(checkpoint, network, average, optimizer, schedule)
     if first == 0 and isinstance(network, LocalGaussian):
         set_mean_power(network, examples)
-        average.module.mean_power.copy_(network.mean_power)
+        average.module.get_buffer("mean_power").copy_(network.mean_power)
     with SummaryWriter(str(run / "tensorboard")) as board:
         for step in range(first, config.steps):
             loss = one_step(network, spec, examples, step, optimizer, schedule, config.bf16)

@@ -1,5 +1,7 @@
 """The arithmetic of overlap-add: chunks cover the song once, whatever its length."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -42,7 +44,7 @@ def test_what_one_chunk_leaves_open_the_next_begins_with(case):
     """The pipeline hands on `fade_out` samples as the start of the next chunk; the two must be the same place."""
     samples, chunk, overlap = case
     pieces = plan(samples, chunk, overlap)
-    for piece, following in zip(pieces, pieces[1:], strict=False):
+    for piece, following in itertools.pairwise(pieces):
         assert piece.stop - piece.fade_out == following.start
         assert piece.fade_out == following.fade_in
 

@@ -127,7 +127,12 @@ def test_level_does_not_matter(tiny):
 def test_progress_rises_to_one_and_partials_cover_the_song_in_order(tiny):
     song, seen, partial = music(6.0, 44100, 2), [], []
     stems = separate(
-        tiny, song, 44100, load_preset(), on_progress=seen.append, on_partial=lambda at, part: partial.append((at, part))
+        tiny,
+        song,
+        44100,
+        load_preset(),
+        on_progress=seen.append,
+        on_partial=lambda at, part: partial.append((at, part)),
     )
     assert seen == sorted(seen)
     assert seen[-1] == 1.0

@@ -9,9 +9,7 @@ from engine.diffusion.noise import Noise
 from engine.diffusion.samplers.base import OnStep, Options
 
 
-def euler(
-    denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: Options, on_step: OnStep
-) -> Tensor:
+def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: Options, on_step: OnStep) -> Tensor:
     """EDM's stochastic sampler (Karras et al. 2022, algorithm 2) without its second-order correction, each step repeated
     `resamples` times: after all repeats but the last the step's own noise is added back.
 

@@ -41,7 +41,9 @@ def test_calls_are_counted_as_the_table_says(sampler, steps, resamples):
 
     seen = []
     x = noise.like(torch.zeros(1, 2, 16))
-    SAMPLERS[sampler](counting, x, karras(steps, 1e-3, 1.0), noise, Options(resamples=resamples), lambda n, _: seen.append(n))
+    SAMPLERS[sampler](
+        counting, x, karras(steps, 1e-3, 1.0), noise, Options(resamples=resamples), lambda n, _: seen.append(n)
+    )
     assert len(calls) == CALLS[sampler](steps, resamples) == seen[-1]
     assert min(calls) > 0
 
@@ -64,4 +66,6 @@ def test_the_work_stops_when_on_step_raises(sampler):
             raise Stop
 
     with pytest.raises(Stop):
-        SAMPLERS[sampler](GaussianPrior([0.1]), torch.ones(1, 1, 8), karras(9, 1e-3, 1.0), Noise(0, [0]), Options(), stop)
+        SAMPLERS[sampler](
+            GaussianPrior([0.1]), torch.ones(1, 1, 8), karras(9, 1e-3, 1.0), Noise(0, [0]), Options(), stop
+        )

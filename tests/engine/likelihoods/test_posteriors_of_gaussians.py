@@ -4,6 +4,8 @@ The expected gains were measured with the functions MSDM's authors published, ru
 samples, sigma from 1 to 1e-4 in 150 steps, with the churn their paper uses for each likelihood and with that of the other.
 """
 
+import itertools
+
 import pytest
 import torch
 from support.gaussian import GaussianPrior
@@ -91,17 +93,18 @@ def test_a_likelihood_walks_the_authors_recursion_step_by_step(likelihood):
     ours = SAMPLERS["euler"](posterior, start, sigmas, Noise(5, [0]), Options(4.0, 2), lambda *_: None)
     x, noise, g = start.clone(), Noise(5, [0]), min(4.0 / 12, 2**0.5 - 1)
     others = [j for j in range(4) if j != k]
-    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, following in itertools.pairwise(sigmas):
         for repeat in range(2):
             hat = sigma * (1 + g)
             x = x + (hat**2 - sigma**2).sqrt() * noise.like(x)
             if likelihood == "dirac":
                 x[:, k] = mixture - x[:, others].sum(1)
             d = (x - prior(x, hat)) / hat
-            if likelihood == "dirac":
-                d = d - d[:, k : k + 1]
-            else:
-                d = d - hat / (2 * (0.75 * hat) ** 2) * (mixture - x.sum(1))[:, None]
+            d = (
+                d - d[:, k : k + 1]
+                if likelihood == "dirac"
+                else d - hat / (2 * (0.75 * hat) ** 2) * (mixture - x.sum(1))[:, None]
+            )
             x = x + d * (following - hat)
             if repeat == 0:
                 x = x + noise.like(x) * (sigma**2 - following**2).sqrt()

@@ -1,0 +1,5 @@
+"""`python -m bridge` is `stemweave`."""
+
+from bridge.cli import main
+
+main()

@@ -1,0 +1,39 @@
+"""The program itself: its commands, and the one place where errors become words and exit codes."""
+
+import sys
+
+import typer
+
+from bridge.cli import data, doctor, models, separate, serve
+from bridge.cli.console import say_error
+from engine.errors import Cancelled, StemweaveError
+
+app = typer.Typer(
+    name="stemweave",
+    help="Stems in time with the song: separate, serve, train and measure.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("separate")(separate.separate)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(separate.demo)
+app.add_typer(models.models, name="models")
+app.add_typer(models.presets, name="presets")
+app.add_typer(data.data, name="data")
+app.command("train")(data.train)
+app.command("evaluate")(data.evaluate)
+app.command("bench")(data.bench)
+
+
+def main() -> None:
+    """Run the program. Exit codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 cancelled."""
+    try:
+        app(standalone_mode=True)
+    except (KeyboardInterrupt, Cancelled):
+        say_error("Cancelled.")
+        sys.exit(130)
+    except StemweaveError as error:
+        say_error(error.message, error.hint)
+        sys.exit(1)

@@ -1,0 +1,110 @@
+"""`stemweave data render`, `train`, `evaluate` and `bench`: making models and measuring them."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bridge.cli.console import err, out, print_json, progress_bar
+
+data = typer.Typer(help="Data: compose and render songs with their stems.", no_args_is_help=True)
+FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+
+
+@data.command("render")
+def render(
+    folder: Annotated[Path, typer.Argument(help="where TrackXXXXX folders go")],
+    split: Annotated[str, typer.Option(help="train, validation, heldout or demo: no song is in two of them")] = "train",
+    songs: Annotated[int, typer.Option(min=1)] = 100,
+    seconds: Annotated[float, typer.Option(min=1.0, help="of each song")] = 24.0,
+    font: Annotated[Path, typer.Option(help="sound font, .sf2 or .sf3")] = FONT,
+    rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
+    jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
+    first: Annotated[int, typer.Option(min=0, help="number of the first song")] = 0,
+) -> None:
+    """Compose songs and render their stems through FluidSynth. Tracks that are there already are left as they are."""
+    from engine.data.dataset import render_dataset
+
+    with progress_bar(f"rendering {split}") as progress:
+        render_dataset(
+            folder, split, songs, seconds, font, rate, jobs, first, lambda done, of: progress(done / max(1, of))
+        )
+    out.print(f"{songs} tracks in {folder}", highlight=False)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML; see presets/training/default.toml")],
+    run: Annotated[Path, typer.Option(help="folder of the run: checkpoint, curves, model")],
+) -> None:
+    """Train a model, or go on with a run that was stopped. Ctrl-C loses at most the steps since the last checkpoint."""
+    from engine.training import train
+
+    with progress_bar("training") as progress:
+
+        def step(state: dict) -> None:
+            progress(state["step"] / state["steps"])
+            if state["step"] % 10 == 0:
+                err.print(f"step {state['step']}/{state['steps']} loss {state['loss']:.4f}", highlight=False)
+
+        folder = train(config, run, step)
+    out.print(f"model: {folder}", highlight=False, soft_wrap=True)
+
+
+def evaluate(
+    tracks: Annotated[Path, typer.Option(help="folder of TrackXXXXX: Slakh2100's, or what `data render` made")],
+    model: Annotated[str | None, typer.Option(help="by name or folder")] = None,
+    preset: Annotated[str, typer.Option()] = "separate",
+    likelihood: Annotated[str | None, typer.Option()] = None,
+    steps: Annotated[int | None, typer.Option()] = None,
+    resamples: Annotated[int | None, typer.Option(help="1: without correction")] = None,
+    limit: Annotated[int | None, typer.Option(help="at most so many tracks")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="also write the report here")] = None,
+) -> None:
+    """SI-SDR improvement by the protocol of MSDM's authors, with and without windows whose target is silent."""
+    from engine.evaluation import evaluate
+    from engine.models import load_model
+    from engine.presets import load_preset
+
+    settings = load_preset(preset, model=model, likelihood=likelihood, steps=steps, resamples=resamples)
+    with progress_bar("evaluating") as progress:
+        report = evaluate(
+            load_model(settings.model, settings.device, settings.backend),
+            tracks,
+            settings,
+            limit=limit,
+            on_track=lambda done, of: progress(done / of),
+        )
+    summary = report.as_dict()
+    table = Table(
+        "SI-SDR improvement, dB", *report.sources, "all", title=f"{settings.name}: {settings.calls} network calls"
+    )
+    for name, row in summary["si_sdr_improvement_db"].items():
+        table.add_row(name.replace("_", " "), *(f"{value:.2f}" for value in row.values()))
+    out.print(table)
+    out.print(
+        f"{summary['tracks']} tracks, {summary['windows']} windows, 95 % interval of the mean over tracks "
+        f"+-{summary['interval_95_db']} dB, real-time factor {summary['real_time_factor']}",
+        highlight=False,
+    )
+    if as_json:
+        as_json.write_text(json.dumps(summary, indent=1))
+
+
+def bench(
+    as_json: Annotated[bool, typer.Option("--json")] = False, rounds: Annotated[int, typer.Option(min=1)] = 3
+) -> None:
+    """Seconds of work a second of the demo song costs here, model load excluded (below 1 is faster than real time)."""
+    from engine.bench import bench_separate
+
+    rows = bench_separate(rounds)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("preset", "steps", "calls", "real-time factor (median)", "times one call")
+    for row in rows:
+        table.add_row(
+            row["preset"], str(row["steps"]), str(row["calls"]), f"{row['real_time_factor']:.3f}", f"{row['ratio']:.1f}"
+        )
+    out.print(table)

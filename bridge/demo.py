@@ -1,0 +1,105 @@
+"""What `make demo` runs: the demo song through a real server over the wire, measured against its true stems."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from bridge.cli.console import err, out, progress_bar
+from bridge.client import Client, find_server
+from bridge.errors import BridgeError
+from bridge.ports import free_port
+from engine.audio import read_audio, write_audio
+from presets import DEMO
+
+SOURCES = ("bass", "drums", "guitar", "piano")
+PATIENCE = 120.0  # seconds a server may take to load the engine
+
+
+def run_demo(folder: Path) -> None:
+    """Write stems, mixture and spectrograms.png to `folder`, and print how good and how fast it was."""
+    from engine.evaluation import si_sdr_improvement
+
+    true = {source: read_audio(DEMO / f"{source}.flac") for source in SOURCES}
+    rate = true["bass"].sample_rate
+    mixture = np.stack([audio.samples for audio in true.values()]).sum(axis=0)
+    with running_server() as address, Client(address) as client:
+        client.separate(mixture[:, : 2 * rate], rate)  # loads the model, which is not to be counted
+        with progress_bar("separating the demo song") as progress:
+            started = time.perf_counter()
+            stems = client.separate(mixture, rate, on_progress=progress)
+            seconds = time.perf_counter() - started
+    folder.mkdir(parents=True, exist_ok=True)
+    write_audio(folder / "mixture.wav", mixture, rate)
+    for name, stem in stems.items():
+        write_audio(folder / f"{name}.wav", stem, rate)
+    table = Table("stem", "SI-SDR improvement", title="Demo song: stems against the true ones")
+    gains = {name: si_sdr_improvement(stems[name], true[name].samples, mixture) for name in SOURCES}
+    for name, gain in gains.items():
+        table.add_row(name, f"{gain:+.1f} dB")
+    table.add_row("mean", f"{np.mean(list(gains.values())):+.1f} dB", style="bold")
+    out.print(table)
+    length = mixture.shape[1] / rate
+    out.print(
+        f"real-time factor {seconds / length:.3f}: {length:.0f} s of stereo in {seconds:.1f} s, there and back",
+        highlight=False,
+    )
+    off = float(np.abs(sum(stems.values()) - mixture).max())
+    out.print(f"stems and residual add up to the mixture within {off:.1e}", highlight=False)
+    draw(folder / "spectrograms.png", {name: audio.samples for name, audio in true.items()}, stems, rate)
+    out.print(
+        f"listen: {', '.join(f'{name}.wav' for name in stems)} in {folder}; look: spectrograms.png", highlight=False
+    )
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """A server of its own on a free loopback port; stopped whatever happens. Yields its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    address = f"tcp://127.0.0.1:{port}"
+    try:
+        with err.status("starting the server"):
+            until = time.monotonic() + PATIENCE
+            while not (welcome := find_server(address)) or not welcome.presets:
+                if process.poll() is not None or time.monotonic() > until:
+                    process.kill()
+                    said = process.stderr.read() if process.stderr else ""
+                    raise BridgeError(f"The server did not start: {said.strip()}", "See: stemweave doctor")
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def draw(path: Path, true: dict[str, np.ndarray], found: dict[str, np.ndarray], rate: int) -> None:
+    """Log-mel spectrograms, a row a source: true stem left, separated stem right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from engine.evaluation.pictures import log_mel
+
+    figure, axes = pyplot.subplots(len(true), 2, figsize=(12, 9), sharex=True, sharey=True, layout="constrained")
+    for row, name in zip(axes, true, strict=True):
+        for axis, stem, title in zip(row, (true[name], found[name]), ("true", "separated"), strict=True):
+            picture = log_mel(stem, rate)
+            extent = (0, stem.shape[1] / rate, 0, picture.shape[0])
+            axis.imshow(picture, origin="lower", aspect="auto", vmin=-80, vmax=0, cmap="magma", extent=extent)
+            axis.set_title(f"{name}, {title}", loc="left", fontsize=10)
+            axis.set_yticks([])
+    for axis in axes[-1]:
+        axis.set_xlabel("seconds")
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)

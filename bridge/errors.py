@@ -1,0 +1,49 @@
+"""Errors on the wire: every error of the engine has a code here, and the bridge adds its own."""
+
+from engine import errors
+from engine.errors import StemweaveError
+
+CODES: dict[type[StemweaveError], str] = {
+    errors.AudioError: "bad_audio",
+    errors.ModelError: "bad_model",
+    errors.PresetError: "bad_preset",
+    errors.ShapeError: "bad_shape",
+    errors.DataError: "bad_data",
+    errors.ResourceError: "no_resource",
+    errors.Cancelled: "cancelled",
+}
+"""Engine error to protocol code, one each; a test keeps it complete."""
+
+INTERNAL = "internal"
+PROTOCOL = "protocol"
+VERSION = "version"
+HELLO_FIRST = "hello_first"
+UNKNOWN_JOB = "unknown_job"
+LIMIT = "limit"
+DAMAGED = "damaged"
+WORKER_DIED = "worker_died"
+RETRYABLE = {WORKER_DIED, DAMAGED, "no_resource"}
+
+
+class BridgeError(StemweaveError):
+    """The server or the connection to it cannot do what was asked."""
+
+
+class ProtocolError(BridgeError):
+    """Bytes that are not a message of the protocol."""
+
+
+class RemoteError(BridgeError):
+    """An error the server sent. code: from CODES or above; retryable: whether the same request may work later."""
+
+    def __init__(self, code: str, message: str, hint: str = "", retryable: bool = False):
+        super().__init__(message, hint)
+        self.code, self.retryable = code, retryable
+
+    def __reduce__(self):
+        return type(self), (self.code, self.message, self.hint, self.retryable)
+
+
+def code_of(error: BaseException) -> str:
+    """Protocol code of an error raised in the engine; "internal" for what nobody foresaw."""
+    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), INTERNAL)

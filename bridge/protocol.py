@@ -1,0 +1,213 @@
+"""Every message of the protocol, and how it is written in bytes. PROTOCOL.md says the same for people who write clients.
+
+A message is one or two ZeroMQ frames: a header (msgpack map with a `type`) and, for `chunk`, a payload of interleaved float32
+little-endian samples. Unknown fields are ignored and unknown types are skipped, so either side may be newer.
+"""
+
+import zlib
+
+import msgspec
+from msgspec import Struct, field
+
+from bridge.errors import ProtocolError
+
+VERSION = "0.1"
+"""Of the protocol, not of the package: the first number must match, the second counts additions."""
+
+DEFAULT_PORT = 27182
+DEFAULT_OSC_PORT = 27183
+MAX_HEADER = 64 * 1024  # bytes
+MAX_PAYLOAD = 1024 * 1024  # bytes
+CHUNK_BYTES = 256 * 1024  # what both sides send at once
+CREDIT = 8  # chunks that may be under way unanswered, each direction
+MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
+MAX_JOBS = 16  # open jobs of one client
+PING_EVERY = 1.0  # seconds between a client's signs of life
+GONE_AFTER = 5.0  # seconds of silence after which a client's jobs are cancelled
+
+
+class Message(Struct, tag_field="type", tag=str.lower, omit_defaults=True):
+    """Base of all messages; `type` on the wire is the class's name in lower case."""
+
+
+class AudioShape(Struct):
+    """sample_rate: Hz. channels: 1 or 2. frames: samples a channel. sha256: of all payload bytes, hexadecimal."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+    sha256: str
+
+
+# Client to server.
+
+
+class Hello(Message):
+    """First of all. version: of the protocol the client speaks. client: its name, for people."""
+
+    version: str
+    client: str = ""
+
+
+class Submit(Message):
+    """Ask for a job. job: a UUID made by the client; the same one again asks after the same job. overrides: keys of the preset."""
+
+    job: str
+    audio: AudioShape
+    preset: str = "separate"
+    overrides: dict[str, str | int | float] = field(default_factory=dict)
+
+
+class Cancel(Message):
+    """Stop a job, between two steps of the sampler at the latest. Answered by `cancelled`."""
+
+    job: str
+
+
+class Status(Message):
+    """Ask how the server is. Answered by `report`."""
+
+
+class Ping(Message):
+    """Sign of life, once a second. Answered by `pong`."""
+
+
+class Bye(Message):
+    """The client leaves; its open jobs are cancelled and its finished ones forgotten."""
+
+
+# Server to client.
+
+
+class Welcome(Message):
+    """Answer to `hello`. session: changes when the server restarts. limits: what will be refused, by name."""
+
+    version: str
+    session: str
+    package: str
+    models: list[str]
+    presets: list[str]
+    limits: dict[str, int]
+    capabilities: list[str]
+
+
+class Accepted(Message):
+    """The job exists. state: uploading, queued, running, done, failed, cancelled. received: frames the server has; send on from
+    there."""
+
+    job: str
+    state: str
+    received: int = 0
+
+
+class Progress(Message):
+    """fraction: 0 to 1 of the network calls."""
+
+    job: str
+    fraction: float
+
+
+class Done(Message):
+    """All stems were sent. stems: name to sha256 of its payload bytes; frames: of each."""
+
+    job: str
+    stems: dict[str, str]
+    frames: int
+    seconds: float
+
+
+class Cancelled(Message):
+    job: str
+
+
+class Error(Message):
+    """code: for programs. message, hint: for people: what happened, what to do. job: "" when it concerns no job."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+    job: str = ""
+
+
+class Report(Message):
+    """jobs: state to how many. worker: process id, 0 while it starts."""
+
+    session: str
+    jobs: dict[str, int]
+    worker: int
+    uptime: float
+
+
+class Pong(Message):
+    session: str
+
+
+# Both ways.
+
+
+class Chunk(Message):
+    """Audio, in the payload. stem: "" for the input. offset: frame it begins at. crc32: of the payload."""
+
+    job: str
+    offset: int
+    crc32: int
+    stem: str = ""
+
+
+class Credit(Message):
+    """The receiver has taken chunks and lets the sender send so many more."""
+
+    job: str
+    chunks: int
+
+
+MESSAGES: tuple[type[Message], ...] = (
+    Hello, Submit, Cancel, Status, Ping, Bye, Welcome, Accepted, Progress, Done, Cancelled, Error, Report, Pong, Chunk, Credit,
+)  # fmt: skip
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoders = {kind.__struct_config__.tag: msgspec.msgpack.Decoder(kind) for kind in MESSAGES}
+
+
+class _Type(Struct):
+    type: str
+
+
+_type_decoder = msgspec.msgpack.Decoder(_Type)
+
+
+def encode(message: Message, payload: bytes | memoryview | None = None) -> list:
+    """The message as ZeroMQ frames."""
+    header = _encoder.encode(message)
+    return [header] if payload is None else [header, payload]
+
+
+def chunk(job: str, stem: str, offset: int, payload: bytes | memoryview) -> list:
+    """A `chunk` message as frames, with its checksum."""
+    return encode(Chunk(job, offset, zlib.crc32(payload), stem), payload)
+
+
+def decode(frames: list[bytes]) -> tuple[Message, bytes] | None:
+    """Message and payload (b"" for none); None for a type this version does not know. ProtocolError for anything else, and for
+    a chunk whose checksum does not fit."""
+    if not 1 <= len(frames) <= 2:
+        raise ProtocolError(f"A message has 1 or 2 frames, not {len(frames)}.")
+    header, payload = frames[0], frames[1] if len(frames) == 2 else b""
+    if len(header) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
+        raise ProtocolError(f"A frame is too large ({len(header)} and {len(payload)} bytes).")
+    try:
+        kind = _type_decoder.decode(header).type
+        if kind not in _decoders:
+            return None
+        message = _decoders[kind].decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"Not a message: {error}.") from error
+    if isinstance(message, Chunk) and zlib.crc32(payload) != message.crc32:
+        raise ProtocolError(f"Chunk at frame {message.offset} of job {message.job} was damaged on the way.")
+    return message, payload
+
+
+def same_major(version: str) -> bool:
+    """Whether a peer's protocol version can be spoken with."""
+    return version.split(".")[0] == VERSION.split(".")[0]

@@ -1,0 +1,423 @@
+"""The server: one thread, one poll loop, never busy with anything but messages. The model runs in a worker process."""
+
+import logging
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import zmq
+
+from bridge import errors, protocol
+from bridge.errors import BridgeError, ProtocolError
+from bridge.jobs import OPEN, TRIES, Job, Jobs, Order
+from bridge.osc.endpoint import OscEndpoint
+from bridge.ports import LOOPBACK, owner
+from bridge.protocol import (
+    Accepted,
+    Bye,
+    Cancel,
+    Cancelled,
+    Chunk,
+    Credit,
+    Done,
+    Error,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Progress,
+    Report,
+    Status,
+    Submit,
+    Welcome,
+)  # fmt: skip
+from bridge.workers import SEPARATE, Worker
+
+log = logging.getLogger("stemweave")
+
+DIED = (
+    "The process that computes died while it worked on this job, twice.",
+    "Close other programs to free memory, or try a shorter song; the server itself goes on.",
+)
+
+
+class Server:
+    """Serves `stemweave serve`. host must be this machine's loopback; osc_port None leaves OSC out.
+
+    target: "module:function" a worker runs for each order (tests put others in its place).
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = protocol.DEFAULT_PORT,
+        osc_port: int | None = None,
+        target: str = SEPARATE,
+        gone_after: float = protocol.GONE_AFTER,
+    ):
+        if host not in LOOPBACK:
+            raise BridgeError(
+                f"stemweave only listens on this machine for now, not on {host}.",
+                "Leave --host out; other machines can come in through an SSH tunnel.",
+            )
+        self.host, self.port, self.gone_after = host, port, gone_after
+        self.session, self.started = uuid.uuid4().hex, time.monotonic()
+        self.heard: dict[bytes, float] = {}
+        self._socket = self._bind()
+        self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
+        self.jobs, self._stop, self._numbers = Jobs(), threading.Event(), 0
+        self.worker = Worker(target)
+        self._on: dict[type[Message], Callable] = {
+            Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
+            Status: self._status, Ping: self._ping, Bye: self._bye,
+        }  # fmt: skip
+
+    def _bind(self) -> zmq.Socket:
+        self._context = zmq.Context()
+        socket = self._context.socket(zmq.ROUTER)
+        socket.linger = 0
+        socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
+        socket.setsockopt(zmq.SNDHWM, 4 * protocol.CREDIT)
+        try:
+            socket.bind(f"tcp://{'127.0.0.1' if self.host == 'localhost' else self.host}:{self.port}")
+        except zmq.ZMQError as error:
+            socket.close()
+            self._context.term()
+            who = owner(self.port) or "another program"
+            raise BridgeError(
+                f"Port {self.port} is already in use by {who}.",
+                f"Stop it, or use another port: stemweave serve --port {self.port + 10}",
+            ) from error
+        return socket
+
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until stop() or a signal. ready: called once the worker can take jobs."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        if self._osc:
+            poller.register(self._osc.fileno(), zmq.POLLIN)
+        try:
+            while not self._stop.is_set():
+                poller.register(self.worker.connection.fileno(), zmq.POLLIN)
+                pipe = self.worker.connection.fileno()
+                poller.poll(100)
+                self._receive()
+                if self._osc:
+                    self._osc.receive()
+                self._hear_worker()
+                if self.worker.connection.closed or self.worker.connection.fileno() != pipe:
+                    poller.unregister(pipe)
+                self._drop_the_gone()
+                self._dispatch()
+                if ready and self.worker.ready:
+                    ready()
+                    ready = None
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End run() soon; may be called from any thread or a signal."""
+        self._stop.set()
+
+    def stop_on_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def close(self) -> None:
+        self.worker.close()
+        if self._osc:
+            self._osc.close()
+        self._socket.close()
+        self._context.term()
+        self.jobs.close()
+
+    # Messages in.
+
+    def _receive(self) -> None:
+        """All messages that wait; one bad one is answered and costs nobody else anything."""
+        for _ in range(1000):
+            try:
+                client, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                decoded = protocol.decode(frames)
+                if decoded is None:
+                    continue
+                message, payload = decoded
+                if client not in self.heard and not isinstance(message, Hello):
+                    self._fail(
+                        client, errors.HELLO_FIRST, "A client must say hello first.", "Send `hello` with your version."
+                    )
+                    continue
+                self.heard[client] = time.monotonic()
+                if type(message) in self._on:
+                    self._on[type(message)](client, message, payload)
+            except ProtocolError as error:
+                self._fail(client, errors.PROTOCOL, error.message, error.hint)
+            except BridgeError as error:
+                job = getattr(message, "job", "")
+                if job in self.jobs.by_id and self.jobs.by_id[job].owner == client:
+                    self._end(self.jobs.by_id[job], "failed", (errors.DAMAGED, error.message, error.hint))
+                else:
+                    self._fail(client, errors.DAMAGED, error.message, error.hint, job)
+
+    def _hello(self, client: bytes, message: Hello, _: bytes) -> None:
+        if not protocol.same_major(message.version):
+            self.heard.pop(client, None)
+            self._fail(
+                client, errors.VERSION,
+                f"The client speaks protocol {message.version}, this server {protocol.VERSION}.",
+                "Update the older of the two.",
+            )  # fmt: skip
+            return
+        limits = {
+            "frames": protocol.MAX_FRAMES, "jobs": protocol.MAX_JOBS, "payload": protocol.MAX_PAYLOAD,
+            "header": protocol.MAX_HEADER, "credit": protocol.CREDIT,
+        }  # fmt: skip
+        self.send(
+            client,
+            Welcome(
+                protocol.VERSION,
+                self.session,
+                package_version(),
+                self.worker.models,
+                self.worker.presets,
+                limits,
+                ["separate"],
+            ),
+        )
+
+    def _submit(self, client: bytes, message: Submit, _: bytes) -> None:
+        job = self.jobs.by_id.get(message.job)
+        if (
+            job is not None
+        ):  # asked again, perhaps after a lost connection: the same job, from the start of what it gives
+            job.owner, job.credit, job.announced = client, 0, False
+            job.outbox.clear()
+            if job.finished:
+                job.outbox.extend((stem, 0, job.finished) for stem in job.stems)
+            self.send(client, Accepted(job.id, job.state, job.received))
+            return
+        refusal = self._refusal(client, message)
+        if refusal:
+            self._fail(client, *refusal, job=message.job)
+            return
+        order = Order(message.job, message.preset, message.overrides, self._new_folder(), message.audio)
+        self.jobs.add(Job(order, client))
+        self.send(client, Accepted(message.job, "uploading", 0))
+        self.send(client, Credit(message.job, protocol.CREDIT))
+
+    def _refusal(self, client: bytes, message: Submit) -> tuple[str, str, str] | None:
+        """(code, message, hint) when a job cannot be taken."""
+        audio = message.audio
+        if not (0 < len(message.job) <= 64 and message.job.isprintable()):
+            return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
+        if audio.channels not in (1, 2) or not 0 < audio.frames <= protocol.MAX_FRAMES:
+            return errors.LIMIT, (
+                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and 1 to "
+                f"{protocol.MAX_FRAMES} frames can be taken."
+            ), "Send mono or stereo, two hours at most."  # fmt: skip
+        if sum(job.state in OPEN for job in self.jobs.of(client)) >= protocol.MAX_JOBS:
+            return (
+                errors.LIMIT,
+                f"{protocol.MAX_JOBS} jobs of this client are open already.",
+                "Wait for one, or cancel one.",
+            )
+        return self.unknown_preset(message.preset)
+
+    def unknown_preset(self, preset: str) -> tuple[str, str, str] | None:
+        if self.worker.ready and preset not in self.worker.presets:
+            return "bad_preset", f"There is no preset called '{preset}'.", f"Presets: {', '.join(self.worker.presets)}."
+        return None
+
+    def _upload(self, client: bytes, message: Chunk, payload: bytes) -> None:
+        job = self._job(client, message.job)
+        if job is None or job.state != "uploading":
+            return
+        if job.append(message.offset, payload) and job.whole():
+            self.jobs.enqueue(job)
+        elif job.received == message.offset and payload:
+            raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
+        self.send(client, Credit(job.id, 1))
+
+    def _credit(self, client: bytes, message: Credit, _: bytes) -> None:
+        job = self._job(client, message.job)
+        if job is not None:
+            job.credit = max(0, min(job.credit + message.chunks, 4 * protocol.CREDIT))
+
+    def _cancel(self, client: bytes, message: Cancel, _: bytes) -> None:
+        job = self._job(client, message.job)
+        if job is None:
+            self._fail(client, errors.UNKNOWN_JOB, f"There is no job {message.job}.", "", message.job)
+        else:
+            self.cancel(job)
+
+    def _status(self, client: bytes, _m: Status, _: bytes) -> None:
+        self.send(client, self.report())
+
+    def _ping(self, client: bytes, _m: Ping, _: bytes) -> None:
+        self.send(client, Pong(self.session))
+
+    def _bye(self, client: bytes, _m: Bye, _: bytes) -> None:
+        self._leave(client)
+
+    def _job(self, client: bytes, job: str) -> Job | None:
+        """A client's own job; another's is as good as none."""
+        found = self.jobs.by_id.get(job)
+        return found if found is not None and found.owner == client else None
+
+    # Work.
+
+    def submit_file(self, owner: object, path: str, out: str, overrides: dict) -> Job:
+        """A job on files of this machine, for OSC, whose senders cannot carry audio."""
+        order = Order(str(uuid.uuid4()), "separate", overrides, self._new_folder(), None, path, out)
+        job = self.jobs.add(Job(order, owner))
+        self.jobs.enqueue(job)
+        return job
+
+    def _new_folder(self) -> Path:
+        self._numbers += 1
+        return self.jobs.folder_for(self._numbers)
+
+    def cancel(self, job: Job) -> None:
+        if job.state == "running":
+            self.worker.cancel(job)
+        elif job.state in OPEN:
+            self._end(job, "cancelled")
+
+    def report(self) -> Report:
+        pid = self.worker.process.pid if self.worker.ready else 0
+        return Report(self.session, self.jobs.count(), pid or 0, time.monotonic() - self.started)
+
+    def _dispatch(self) -> None:
+        """Give the worker the next job, and the clients the stems they have credit for."""
+        if self.worker.idle and (job := self.jobs.next()) is not None:
+            try:
+                self.worker.give(job)
+            except OSError:
+                self._worker_died()
+        for job in list(self.jobs.by_id.values()):
+            self._deliver(job)
+
+    def _deliver(self, job: Job) -> None:
+        while job.credit > 0 and job.outbox:
+            stem, first, last = job.outbox.popleft()
+            count = min(last - first, protocol.CHUNK_BYTES // job.frame_bytes())
+            with open(job.order.folder / f"{stem}.f32", "rb") as file:
+                file.seek(first * job.frame_bytes())
+                payload = file.read(count * job.frame_bytes())
+            self._socket.send_multipart([job.owner, *protocol.chunk(job.id, stem, first, payload)])
+            if first + count < last:
+                job.outbox.appendleft((stem, first + count, last))
+            job.credit -= 1
+        if not job.outbox and not job.announced and job.state in ("done", "failed", "cancelled"):
+            self._announce(job)
+
+    def _announce(self, job: Job) -> None:
+        """Tell the owner how the job ended."""
+        job.announced = True
+        if not isinstance(job.owner, bytes):
+            if self._osc:
+                self._osc.ended(job)
+        elif job.state == "done":
+            self.send(job.owner, Done(job.id, job.digests(), job.finished, job.seconds))
+        elif job.state == "cancelled":
+            self.send(job.owner, Cancelled(job.id))
+        else:
+            assert job.error is not None
+            self._fail(job.owner, *job.error, job=job.id)
+
+    def _end(self, job: Job, state, error: tuple[str, str, str] | None = None) -> None:
+        job.state, job.error = state, error
+        if state != "done":
+            job.outbox.clear()
+
+    # The worker.
+
+    def _hear_worker(self) -> None:
+        for event in self.worker.events():
+            if event[0] == "died":
+                self._worker_died()
+                return
+            job = self.worker.job
+            if job is None or event[1] != job.id:
+                continue
+            self._worker_event(job, *event)
+
+    def _worker_event(self, job: Job, kind: str, _id: str, *rest) -> None:
+        if kind == "progress":
+            self._progress(job, rest[0])
+        elif kind == "partial":
+            frames, job.stems = rest
+            if frames > job.finished:  # a second try begins again; what was delivered stays delivered
+                job.outbox.extend((stem, job.finished, frames) for stem in job.stems)
+                job.finished = frames
+        elif kind == "wrote":
+            if self._osc:
+                self._osc.wrote(job, *rest)
+        else:
+            self.worker.job = None
+            if kind == "done":
+                job.seconds = rest[0]
+                self._end(job, "done")
+            elif kind == "cancelled":
+                self._end(job, "cancelled")
+            else:
+                self._end(job, "failed", rest)
+            log.info("job %s %s", job.id, job.state)
+
+    def _progress(self, job: Job, fraction: float) -> None:
+        if isinstance(job.owner, bytes):
+            self.send(job.owner, Progress(job.id, fraction))
+        elif self._osc:
+            self._osc.progress(job, fraction)
+
+    def _worker_died(self) -> None:
+        lost = self.worker.replace()
+        log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
+        if lost is None:
+            return
+        if lost.tries < TRIES:
+            self.jobs.enqueue(lost, first=True)
+        else:
+            self._end(lost, "failed", (errors.WORKER_DIED, *DIED))
+
+    # Clients.
+
+    def _drop_the_gone(self) -> None:
+        now = time.monotonic()
+        for client in [client for client, heard in self.heard.items() if now - heard > self.gone_after]:
+            self._leave(client)
+
+    def _leave(self, client: bytes) -> None:
+        """Nobody is left to compute for: cancel what is open, forget what is finished."""
+        self.heard.pop(client, None)
+        for job in self.jobs.of(client):
+            if job.state == "running":
+                self.worker.cancel(job)
+                job.owner = None
+                job.announced = True
+            else:
+                self.jobs.forget(job)
+        for job in self.jobs.of(None):
+            if job.state not in OPEN:
+                self.jobs.forget(job)
+
+    def send(self, client: bytes, message: Message) -> None:
+        self._socket.send_multipart([client, *protocol.encode(message)])
+
+    def _fail(self, client: bytes, code: str, message: str, hint: str = "", job: str = "") -> None:
+        self.send(client, Error(code, message, hint, code in errors.RETRYABLE, job))
+
+
+def package_version() -> str:
+    try:
+        return version("stemweave")
+    except PackageNotFoundError:
+        return "unknown"

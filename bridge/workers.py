@@ -1,0 +1,208 @@
+"""Where jobs run: a process of its own, so that a crash, an out-of-memory kill or a hang never takes the server along."""
+
+import importlib
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.errors import INTERNAL, code_of
+from bridge.jobs import Job, Order
+from engine.errors import Cancelled, StemweaveError
+
+SEPARATE = "bridge.workers:separate_order"
+PROGRESS_EVERY = 0.05  # seconds: a network call may take less than a message is worth
+
+
+class Desk:
+    """A running order's way to its server: it reports, and asks whether to go on."""
+
+    def __init__(self, connection: Connection, cancel: Any, number: int, order: Order):
+        self._connection, self._cancel, self._number, self.order = connection, cancel, number, order
+        self._last = 0.0
+
+    def progress(self, fraction: float) -> None:
+        if time.monotonic() - self._last > PROGRESS_EVERY or fraction >= 1:
+            self._last = time.monotonic()
+            self._connection.send(("progress", self.order.job, fraction))
+
+    def partial(self, start: int, stems: dict[str, np.ndarray]) -> None:
+        """Spool finished stretches, (channels, n) each, and say so."""
+        for name, stem in stems.items():
+            with open(self.order.folder / f"{name}.f32", "wb" if start == 0 else "ab") as file:
+                file.write(np.ascontiguousarray(stem.T, dtype="<f4").tobytes())
+        frames = start + next(iter(stems.values())).shape[1]
+        self._connection.send(("partial", self.order.job, frames, tuple(stems)))
+
+    def wrote(self, stem: str, path: Path) -> None:
+        self._connection.send(("wrote", self.order.job, stem, str(path)))
+
+    def cancelled(self) -> bool:
+        return self._cancel.value == self._number
+
+
+def separate_order(desk: Desk) -> None:
+    """Run one order on the engine: from the spool, or from file to files."""
+    from engine.audio import read_audio, write_audio
+    from engine.pipeline import separate
+    from engine.presets import load_preset
+
+    order = desk.order
+    preset = load_preset(order.preset, **order.overrides)
+    model = _model(preset.model, preset.device, preset.backend)
+    if order.audio is not None:
+        shape = (order.audio.frames, order.audio.channels)
+        samples = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(shape).T
+        rate, on_partial = order.audio.sample_rate, desk.partial
+    else:
+        audio = read_audio(order.path)
+        samples, rate, on_partial = audio.samples, audio.sample_rate, None
+        Path(order.out).mkdir(parents=True, exist_ok=True)
+    stems = separate(
+        model, samples, rate, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled
+    )
+    if order.audio is None:
+        for name, stem in stems.items():
+            desk.wrote(name, write_audio(Path(order.out) / f"{name}.wav", stem, rate))
+
+
+_loaded: dict[tuple[str, str, str], Any] = {}
+
+
+def _model(name: str, device: str, backend: str) -> Any:
+    """The model, kept for the next order that wants the same one."""
+    from engine.models import load_model
+
+    key = (name, device, backend)
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = load_model(name, device, backend)
+    return _loaded[key]
+
+
+def _names() -> tuple[list[str], list[str]]:
+    from engine.models import list_models
+    from engine.presets import list_presets
+
+    return [card.name for card in list_models()], [preset.name for preset in list_presets()]
+
+
+def worker_main(connection: Connection, cancel: Any, target: str) -> None:
+    """The worker process: one order after another until the server hangs up."""
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    module, function = target.split(":")
+    run: Callable[[Desk], None] = getattr(importlib.import_module(module), function)
+    try:
+        connection.send(("ready", *_names()))
+        while True:
+            number, order = connection.recv()
+            connection.send(_outcome(run, Desk(connection, cancel, number, order)))
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+        return
+
+
+def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
+    job, started = desk.order.job, time.monotonic()
+    try:
+        run(desk)
+        return ("done", job, time.monotonic() - started)
+    except Cancelled:
+        return ("cancelled", job)
+    except StemweaveError as error:
+        return ("error", job, code_of(error), error.message, error.hint)
+    except MemoryError:
+        return (
+            "error",
+            job,
+            "no_resource",
+            "There was not enough memory for this job.",
+            "Close other programs, or use --batch 1.",
+        )
+    except Exception as error:
+        return (
+            "error",
+            job,
+            INTERNAL,
+            f"The job failed in a way nobody foresaw: {error!r}.",
+            "Please report it with this text.",
+        )
+
+
+def _leave_with_parent(parent: int) -> None:
+    """A worker whose server was killed must not go on computing for nobody."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+class Worker:
+    """The server's end of one worker process; starts another when it dies."""
+
+    def __init__(self, target: str = SEPARATE):
+        self.target = target
+        self.job: Job | None = None
+        self.models: list[str] = []
+        self.presets: list[str] = []
+        self._context = multiprocessing.get_context("spawn")
+        self._number = 0
+        self.start()
+
+    def start(self) -> None:
+        self.ready = False
+        self.connection, theirs = self._context.Pipe()
+        self.cancel_number = self._context.RawValue("q", 0)  # raw: a lock would outlive a killed worker
+        self.process = self._context.Process(
+            target=worker_main, args=(theirs, self.cancel_number, self.target), daemon=True, name="stemweave-worker"
+        )
+        self.process.start()
+        theirs.close()
+
+    @property
+    def idle(self) -> bool:
+        return self.ready and self.job is None
+
+    def give(self, job: Job) -> None:
+        self._number += 1
+        self.job, job.state = job, "running"
+        job.tries += 1
+        self.connection.send((self._number, job.order))
+
+    def cancel(self, job: Job) -> None:
+        """Ask the running job to stop; the worker answers `cancelled` at its next step."""
+        if self.job is job:
+            self.cancel_number.value = self._number
+
+    def events(self) -> Iterator[tuple]:
+        """What the worker has reported since, ("died",) last when it is gone."""
+        try:
+            while self.connection.poll():
+                event = self.connection.recv()
+                if event[0] == "ready":
+                    self.ready, self.models, self.presets = True, event[1], event[2]
+                else:
+                    yield event
+        except (EOFError, OSError):
+            yield ("died",)
+
+    def replace(self) -> Job | None:
+        """After a death: start a new process; returns the job that was lost with the old one."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+        lost, self.job = self.job, None
+        self.start()
+        return lost
+
+    def close(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(2)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()

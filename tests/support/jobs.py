@@ -1,0 +1,34 @@
+"""What a worker can be told to run instead of the engine: quick, slow, deadly."""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from bridge.workers import Desk
+from engine.errors import AudioError, Cancelled
+
+
+def halves(desk: Desk) -> None:
+    """Two stems, each half of the input, in pieces of 1000 frames with progress. A seed of 13 kills the process once, 14 always,
+    15 fails; steps: how many 20 ms steps to take first, cancellable."""
+    order = desk.order
+    audio = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(order.audio.frames, order.audio.channels).T
+    seed, steps = order.overrides.get("seed", 0), order.overrides.get("steps", 1)
+    for step in range(steps):
+        time.sleep(0.02)
+        desk.progress((step + 1) / steps)
+        if desk.cancelled():
+            raise Cancelled()
+    for start in range(0, audio.shape[1], 1000):
+        half = audio[:, start : start + 1000] / 2
+        desk.partial(start, {"one": half, "residual": half})
+    marker = order.folder / "died-before"
+    if seed == 14 or (seed == 13 and not marker.exists()):
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if seed == 15:
+        raise AudioError("The tape is torn.", "Splice it.")
+    if seed == 16:
+        raise ZeroDivisionError
