@@ -316,13 +316,17 @@ class Server:
             if first + count < last:
                 job.outbox.appendleft((stem, first + count, last))
             job.credit -= 1
+        if job.owner is None:
+            job.outbox.clear()
         if not job.outbox and not job.announced and job.state in ("done", "failed", "cancelled"):
             self._announce(job)
 
     def _announce(self, job: Job) -> None:
-        """Tell the owner how the job ended."""
+        """Tell the owner how the job ended; where there is none any more, forget it."""
         job.announced = True
-        if not isinstance(job.owner, bytes):
+        if job.owner is None:
+            self.jobs.forget(job)
+        elif not isinstance(job.owner, bytes):
             if self._osc:
                 self._osc.ended(job)
         elif job.state == "done":
@@ -401,12 +405,9 @@ class Server:
         for job in self.jobs.of(client):
             if job.state == "running":
                 self.worker.cancel(job)
-                job.owner = None
-                job.announced = True
+                job.owner, job.credit, job.announced = None, 0, False
+                job.outbox.clear()
             else:
-                self.jobs.forget(job)
-        for job in self.jobs.of(None):
-            if job.state not in OPEN:
                 self.jobs.forget(job)
 
     def send(self, client: bytes, message: Message) -> None:

@@ -124,7 +124,7 @@ def constructor_arguments(hyper: dict[str, Any], tensors: dict[str, Tensor], pat
             raise ModelError(f"'{path.name}' was trained with {key} = {str(found)[:40]}; only {value} is supported.")
     defaults = {key: p.default for key, p in inspect.signature(MSDMUNet).parameters.items()}
     published_channels = defaults.pop("in_channels")
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for key, default in defaults.items():
         value = hyper.get(key, default)
         if not _plausible(value, default):

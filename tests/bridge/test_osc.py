@@ -1,0 +1,138 @@
+"""OSC by real datagrams: jobs on files, answers to the sender's port, numbers in any dress."""
+
+import socket
+import time
+
+import numpy as np
+import pytest
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+from support.models import write_tiny_model
+from support.servers import running
+
+from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
+from bridge.workers import SEPARATE
+from engine.audio import read_audio, write_audio
+
+
+class Patch:
+    """What a patch in Max or Pd is to us: a UDP socket that sends and hears."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(30)
+
+    def message(self, address: str, *arguments) -> OscMessage:
+        builder = OscMessageBuilder(address=ROOT + address)
+        for argument in arguments:
+            builder.add_arg(argument)
+        return builder.build()
+
+    def send(self, address: str, *arguments) -> None:
+        self.socket.sendto(self.message(address, *arguments).dgram, ("127.0.0.1", self.port))
+
+    def hear(self, address: str) -> list:
+        """Arguments of the next message to an address; others on the way are passed over, errors are not."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            data = self.socket.recv(65536)
+            assert len(data) < 1400
+            message = OscMessage(data)
+            assert message.address.removeprefix(ROOT) in REPLIES
+            if message.address == ROOT + address:
+                return list(message.params)
+            assert not message.address.endswith("error"), message.params
+        raise AssertionError(f"nothing came to {address}")
+
+
+@pytest.fixture(scope="module")
+def osc_server(tmp_path_factory):
+    models = tmp_path_factory.mktemp("models")
+    write_tiny_model(models / "default")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEMWEAVE_MODELS", str(models))
+        with running(SEPARATE, osc_port=0) as server:
+            yield server
+
+
+@pytest.fixture
+def patch(osc_server):
+    patch = Patch(osc_server._osc.port)
+    yield patch
+    patch.socket.close()
+
+
+def test_questions_are_answered_at_the_port_they_came_from(patch):
+    patch.send("/ping")
+    assert patch.hear("/pong") == []
+    patch.send("/version")
+    assert len(patch.hear("/version")) == 2
+    patch.send("/models")
+    assert "default" in patch.hear("/models")
+    patch.send("/status")
+    assert len(patch.hear("/status")) == 5
+
+
+@pytest.mark.parametrize("seed", [(), (3,), (3.0,), ("123456789012",)])
+def test_a_file_is_separated_into_files(patch, tmp_path, seed):
+    song = 0.1 * np.random.default_rng(0).standard_normal((2, 30_000)).astype(np.float32)
+    write_audio(tmp_path / "song.wav", song, 44100)
+    patch.send("/separate", str(tmp_path / "song.wav"), str(tmp_path / "out"), *seed)
+    (job,) = patch.hear("/job/accepted")
+    assert patch.hear("/job/progress")[0] == job
+    named = {}
+    for _ in range(5):
+        same, stem, path = patch.hear("/job/stem")
+        assert same == job
+        named[stem] = path
+    assert patch.hear("/job/done") == [job]
+    stems = [read_audio(path).samples for path in named.values()]
+    np.testing.assert_allclose(sum(stems), song, atol=1e-6)
+
+
+def test_a_missing_file_is_told(patch, tmp_path):
+    patch.send("/separate", str(tmp_path / "none.wav"), str(tmp_path))
+    (job,) = patch.hear("/job/accepted")
+    failed, code, text = patch.hear("/job/error")
+    assert (failed, code) == (job, "bad_audio")
+    assert "no file" in text
+
+
+@pytest.mark.parametrize("arguments", [(), ("one",), (1, 2), ("a", "b", "many")])
+def test_wrong_arguments_are_answered_with_the_right_ones(patch, arguments):
+    patch.send("/separate", *arguments)
+    code, text = patch.hear("/error")
+    assert code == "bad_arguments"
+    assert "path outdir" in text
+
+
+def test_unknown_addresses_jobs_and_garbage(patch):
+    patch.send("/nonsense")
+    assert patch.hear("/error")[0] == "unknown_address"
+    patch.send("/job/cancel", "no-such-job")
+    assert patch.hear("/job/error")[1] == "unknown_job"
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        patch.socket.sendto(rng.bytes(int(rng.integers(0, 200))), ("127.0.0.1", patch.port))
+    patch.send("/ping")
+    assert patch.hear("/pong") == []
+
+
+def test_a_bundle_is_done_in_order(patch):
+    bundle = OscBundleBuilder(IMMEDIATELY)
+    bundle.add_content(patch.message("/version"))
+    bundle.add_content(patch.message("/ping"))
+    patch.socket.sendto(bundle.build().dgram, ("127.0.0.1", patch.port))
+    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/version"
+    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/pong"
+
+
+def test_the_readme_lists_every_address():
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for address in [*ADDRESSES, *REPLIES]:
+        assert f"`{ROOT}{address}" in readme, address

@@ -1,0 +1,107 @@
+"""Messages in bytes: what was written is read back, and no bytes at all do more than raise ProtocolError."""
+
+import contextlib
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bridge.protocol as protocol
+from bridge.errors import ProtocolError
+from bridge.protocol import MAX_HEADER, MAX_PAYLOAD, MESSAGES, AudioShape, Chunk, Hello, Submit, chunk, decode, encode
+
+DOCUMENT = Path(protocol.__file__).with_name("PROTOCOL.md").read_text()
+text = st.text(max_size=40)
+number = st.integers(0, 2**53)
+VALUES = {
+    str: text, int: number, float: st.floats(allow_nan=False), bool: st.booleans(), list[str]: st.lists(text, max_size=4),
+    dict[str, int]: st.dictionaries(text, number, max_size=4), dict[str, str]: st.dictionaries(text, text, max_size=4),
+    dict[str, str | int | float]: st.dictionaries(text, text | number, max_size=4),
+    AudioShape: st.builds(AudioShape, number, number, number, text),
+}  # fmt: skip
+messages = st.one_of(
+    *(
+        st.builds(kind, **{f.name: VALUES[f.type] for f in msgspec.structs.fields(kind)})
+        for kind in MESSAGES
+        if kind is not Chunk
+    )
+)
+
+
+@given(messages)
+def test_a_message_is_read_back_as_it_was(message):
+    assert decode(encode(message)) == (message, b"")
+
+
+@given(st.binary(max_size=5000), text, number)
+def test_a_chunk_is_read_back_with_its_payload(payload, stem, offset):
+    message, read = decode(chunk("job", stem, offset, payload))
+    assert (message.stem, message.offset, read) == (stem, offset, payload)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=4))
+def test_any_bytes_are_a_message_an_unknown_type_or_a_protocol_error(frames):
+    with contextlib.suppress(ProtocolError):
+        decode(frames)
+
+
+@given(messages, st.data())
+def test_a_cut_or_bent_message_never_does_more_than_raise_protocol_error(message, data):
+    header = bytearray(encode(message)[0])
+    at = data.draw(st.integers(0, len(header) - 1))
+    header[at] ^= data.draw(st.integers(1, 255))
+    for damaged in (bytes(header), bytes(header[:at])):
+        with contextlib.suppress(ProtocolError):
+            decode([damaged])
+
+
+@given(st.binary(min_size=1, max_size=200), st.data())
+def test_a_damaged_payload_is_noticed(payload, data):
+    header, _ = chunk("job", "", 0, payload)
+    at = data.draw(st.integers(0, len(payload) - 1))
+    damaged = bytearray(payload)
+    damaged[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ProtocolError, match="damaged"):
+        decode([header, bytes(damaged)])
+
+
+def test_unknown_types_are_passed_over_and_unknown_fields_ignored():
+    assert decode([msgspec.msgpack.encode({"type": "telepathy", "depth": 3})]) is None
+    newer = msgspec.msgpack.encode({"type": "hello", "version": "0.9", "mood": "good"})
+    assert decode([newer]) == (Hello("0.9"), b"")
+
+
+def test_frames_beyond_the_limits_are_refused():
+    with pytest.raises(ProtocolError, match="too large"):
+        decode([b"x" * (MAX_HEADER + 1)])
+    with pytest.raises(ProtocolError, match="too large"):
+        decode([encode(Hello("0.1"))[0], b"x" * (MAX_PAYLOAD + 1)])
+
+
+def test_the_document_names_every_message_and_field():
+    for kind in MESSAGES:
+        section = re.search(rf"^#### `{kind.__name__.lower()}`(.*?)(?=^#|\Z)", DOCUMENT, re.S | re.M)
+        assert section, f"PROTOCOL.md does not describe {kind.__name__.lower()}"
+        for field in msgspec.structs.fields(kind):
+            assert f"`{field.name}`" in section[1], f"PROTOCOL.md does not describe {field.name} of {kind.__name__}"
+
+
+def test_the_documents_version_is_the_codes():
+    assert re.search(r"version \*\*(\S+)\*\*", DOCUMENT)[1] == protocol.VERSION
+
+
+def test_the_documents_bytes_are_what_is_written_and_read():
+    job = "6f1c2a90-0000-4000-8000-000000000001"
+    payload = bytes.fromhex("0000003f000000bf")
+    examples = {
+        "hello": encode(Hello("0.1", "example")),
+        "submit": encode(Submit(job, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7})),
+        "chunk": chunk(job, "", 0, payload),
+    }
+    for name, frames in examples.items():
+        written = re.search(rf"<!-- {name} -->\n```\n(.*?)```", DOCUMENT, re.S)[1].split("\n\n")
+        assert [bytes.fromhex("".join(frame.split())) for frame in written] == frames
+        assert decode([bytes(frame) for frame in frames]) is not None

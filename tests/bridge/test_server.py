@@ -1,0 +1,296 @@
+"""A real server, a real socket, a worker process that is slow, fails or is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import numpy as np
+import psutil
+import pytest
+import zmq
+from support.servers import address, running
+
+from bridge import protocol
+from bridge.client import Client, find_server
+from bridge.errors import BridgeError, RemoteError
+from bridge.protocol import AudioShape, Error, Hello, Ping, Pong, Submit, decode, encode
+from bridge.server import Server
+from engine.errors import Cancelled
+
+
+def audio(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32)
+
+
+def wait_until(question, what: str) -> None:
+    until = time.monotonic() + 30
+    while not question():
+        assert time.monotonic() < until, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def raw(server: Server, *frames: bytes, hello: bool = True) -> list:
+    """Send one message as a client of its own; returns what comes back within a moment."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.linger = 0
+        dealer.connect(address(server))
+        if hello:
+            dealer.send_multipart(encode(Hello(protocol.VERSION)))
+            dealer.recv_multipart()
+        dealer.send_multipart(list(frames))
+        return decode(dealer.recv_multipart())[0] if dealer.poll(2000) else None
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("frames", [1, 255, 65536, 65537, 1_000_003])
+def test_audio_goes_there_and_back_bit_for_bit(server, frames, channels):
+    song = audio(frames, channels)
+    with Client(address(server)) as client:
+        stems = client.separate(song, 44100)
+    assert set(stems) == {"one", "residual"}
+    for stem in stems.values():
+        assert np.array_equal(stem, song / 2)
+
+
+def test_progress_rises_and_partials_cover_the_song(server):
+    seen, covered = [], []
+    with Client(address(server)) as client:
+        client.separate(
+            audio(200_000), 44100, overrides={"steps": 10}, on_progress=seen.append,
+            on_partial=lambda start, part: covered.append((start, part["one"].shape[1])),
+        )  # fmt: skip
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    assert covered[0][0] == 0
+    assert sum(length for _, length in covered) == 200_000
+
+
+def test_cancel_is_answered_while_the_job_runs_and_the_next_job_succeeds(server):
+    seen = []
+    with Client(address(server)) as client:
+        with pytest.raises(Cancelled):
+            client.separate(
+                audio(1000), 44100, overrides={"steps": 3000}, on_progress=seen.append, cancelled=lambda: len(seen) > 2
+            )
+        assert seen[-1] < 0.9
+        assert client.separate(audio(1000), 44100)
+
+
+def test_the_engines_error_reaches_the_client_in_its_words(server):
+    with Client(address(server)) as client:
+        with pytest.raises(RemoteError, match="torn") as caught:
+            client.separate(audio(10), 44100, overrides={"seed": 15})
+        assert (caught.value.code, caught.value.hint) == ("bad_audio", "Splice it.")
+        with pytest.raises(RemoteError, match="nobody foresaw"):
+            client.separate(audio(10), 44100, overrides={"seed": 16})
+        with pytest.raises(RemoteError, match="no preset called 'nothing'"):
+            client.separate(audio(10), 44100, preset="nothing")
+
+
+def test_a_worker_killed_in_mid_job_is_replaced_and_the_job_done(server):
+    """kill -9 from outside: the server goes on answering and the second try succeeds."""
+    song, result = audio(5000), {}
+
+    def ask():
+        with Client(address(server)) as client:
+            result.update(client.separate(song, 44100, overrides={"steps": 100}))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: server.worker.job is not None, "the job to start")
+    victim = server.worker.process.pid
+    os.kill(victim, signal.SIGKILL)
+    with Client(address(server), timeout=1.0) as other:  # answered within a second
+        other.status(timeout=1.0)
+    thread.join(60)
+    assert np.array_equal(result["one"], song / 2)
+    assert server.worker.process.pid != victim
+
+
+def test_a_job_that_kills_its_worker_twice_fails_with_words_and_the_next_succeeds(server):
+    with Client(address(server)) as client:
+        with pytest.raises(RemoteError, match="died while it worked on this job") as caught:
+            client.separate(audio(5000), 44100, overrides={"seed": 14})
+        assert (caught.value.code, caught.value.retryable) == ("worker_died", True)
+        assert client.separate(audio(10), 44100)
+
+
+def test_a_client_that_vanishes_leaves_no_work_running():
+    with running(gone_after=1.0) as server:
+        code = (
+            "import numpy, sys; from bridge.client import Client\n"
+            f"Client('{address(server)}').separate(numpy.zeros((1, 9), 'f'), 44100, overrides={{'steps': 100000}})"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code])
+        wait_until(lambda: server.worker.job is not None, "the job to start")
+        process.kill()
+        process.wait()
+        wait_until(lambda: server.worker.job is None and not server.jobs.by_id, "the job to be dropped")
+        assert not list(server.jobs.folder.iterdir())
+
+
+def test_the_same_uuid_twice_is_one_job(server):
+    job, song = str(uuid.uuid4()), audio(70_000)
+    with Client(address(server)) as client:
+        first = client.separate(song, 44100, job=job)
+        calls = []
+        again = client.separate(song, 44100, job=job, on_progress=calls.append)
+        assert np.array_equal(first["one"], again["one"])
+        assert not calls  # not computed again
+        assert len(server.jobs.by_id) == 1
+
+
+def test_two_clients_get_their_own_and_cannot_touch_each_others(server):
+    songs, results = [audio(50_000, seed=seed) for seed in range(2)], {}
+
+    def ask(number: int) -> None:
+        with Client(address(server)) as client:
+            results[number] = client.separate(songs[number], 44100)["one"]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for number in range(2):
+        assert np.array_equal(results[number], songs[number] / 2)
+    stranger = raw(server, *encode(protocol.Cancel("someone-elses")))
+    assert stranger.code == "unknown_job"
+
+
+def test_another_protocol_version_is_told_both(server):
+    answer = raw(server, *encode(Hello("7.3")), hello=False)
+    assert isinstance(answer, Error)
+    assert (answer.code, "7.3" in answer.message, protocol.VERSION in answer.message) == ("version", True, True)
+
+
+def test_a_client_must_say_hello_first(server):
+    assert raw(server, *encode(Ping()), hello=False).code == "hello_first"
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (AudioShape(44100, 6, 10, ""), "6 channels"),
+        (AudioShape(44100, 2, 0, ""), "0 frames"),
+        (AudioShape(44100, 2, 10**12, ""), "1000000000000 frames"),
+    ],
+)
+def test_audio_that_cannot_be_taken_is_refused_before_it_is_sent(server, shape, words):
+    assert words in raw(server, *encode(Submit(str(uuid.uuid4()), shape))).message
+
+
+def test_a_wrong_checksum_of_the_whole_fails_the_job(server):
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.connect(address(server))
+        job = str(uuid.uuid4())
+        for message in (Hello(protocol.VERSION), Submit(job, AudioShape(44100, 1, 2, "00" * 32))):
+            dealer.send_multipart(encode(message))
+        dealer.send_multipart(protocol.chunk(job, "", 0, b"\0" * 8))
+        answers = [decode(dealer.recv_multipart())[0] for _ in range(4) if dealer.poll(3000)]
+        dealer.linger = 0
+    assert any(isinstance(answer, Error) and "damaged" in answer.message for answer in answers)
+
+
+def test_garbage_costs_nobody_else_anything(server):
+    """Random frames, truncated messages, and a ZeroMQ header that claims 2 GiB; then a good client is served as ever."""
+    rng = np.random.default_rng(0)
+    memory = psutil.Process().memory_info().rss
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.linger = 0
+        dealer.connect(address(server))
+        good = encode(Submit("x", AudioShape(44100, 2, 10, "")))[0]
+        for _ in range(2000):
+            frames = [rng.bytes(int(rng.integers(0, 300))) for _ in range(int(rng.integers(1, 5)))]
+            dealer.send_multipart(frames if rng.random() < 0.7 else [good[: int(rng.integers(0, len(good)))]])
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        stream.sendall(b"\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL" + b"\0" * 48)  # greeting of ZMTP 3, no security
+        stream.sendall(b"\4\x19\5READY\x0bSocket-Type\0\0\0\6DEALER")
+        stream.sendall(b"\2" + (2 * 2**30).to_bytes(8, "big") + b"x" * 1000)  # a long frame of 2 GiB
+        stream.settimeout(10)
+        while stream.recv(4096):  # the server hangs up
+            pass
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        stream.sendall(b"GET / HTTP/1.1\r\n\r\n" * 100)
+    with Client(address(server)) as client:
+        assert client.separate(audio(1000), 44100)
+    assert psutil.Process().memory_info().rss - memory < 200 * 2**20
+
+
+def test_a_port_in_use_is_told_with_its_owner(server):
+    with pytest.raises(BridgeError, match=f"Port {server.port} is already in use by .*{os.getpid()}") as caught:
+        Server(port=server.port)
+    assert "--port" in caught.value.hint
+
+
+def test_only_loopback_is_listened_on():
+    with pytest.raises(BridgeError, match="only listens on this machine"):
+        Server(host="0.0.0.0")
+
+
+def test_nobody_there_is_said_at_once_and_with_what_to_do():
+    assert find_server("tcp://127.0.0.1:9", timeout=0.2) is None
+    with pytest.raises(BridgeError, match="No stemweave server answers") as caught:
+        Client("tcp://127.0.0.1:9", timeout=0.2)
+    assert "stemweave serve" in caught.value.hint
+    with pytest.raises(BridgeError, match="not an address"):
+        Client("here")
+
+
+def test_a_server_that_falls_silent_is_given_up(monkeypatch):
+    monkeypatch.setattr("bridge.client.SILENT_AFTER", 1.0)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+
+        def welcome_and_sleep():
+            peer = router.recv_multipart()[0]
+            welcome = protocol.Welcome(protocol.VERSION, "s", "0", [], [], {}, [])
+            router.send_multipart([peer, *encode(welcome)])
+
+        thread = threading.Thread(target=welcome_and_sleep)
+        thread.start()
+        client = Client(f"tcp://127.0.0.1:{port}")
+        thread.join()
+        with pytest.raises(BridgeError, match="fallen silent"):
+            client.separate(audio(10), 44100)
+        client.close()
+        router.linger = 0
+
+
+def test_a_restarted_server_is_recognised(server, monkeypatch):
+    monkeypatch.setattr(protocol, "PING_EVERY", 0.05)
+    with Client(address(server)) as client:
+        monkeypatch.setattr(server, "session", "another")
+        with pytest.raises(BridgeError, match="restarted"):
+            client.separate(audio(10), 44100, overrides={"steps": 200})
+
+
+def test_pong_carries_the_session(server):
+    answer = raw(server, *encode(Ping()))
+    assert isinstance(answer, Pong)
+    assert answer.session == server.session
+
+
+def test_the_server_process_never_loads_torch():
+    code = "import sys, bridge.server, bridge.client; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_worker_outlives_its_server():
+    code = (
+        "from bridge.server import Server; from bridge.ports import free_port; import os\n"
+        "if __name__ == '__main__':\n"
+        "    server = Server(port=free_port(), target='support.jobs:halves')\n"
+        "    print(server.worker.process.pid, flush=True); server.run()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    worker = int(process.stdout.readline())
+    time.sleep(1.0)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie", "the worker to go")

@@ -1,0 +1,85 @@
+"""Model folders and cards: found by name, checked on reading, never half written."""
+
+import pytest
+from support.models import write_tiny_model
+
+from engine.cards import CARD, WEIGHTS, read_card
+from engine.errors import ModelError, ResourceError
+from engine.models import find_model, list_models, load_model
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.setenv("STEMWEAVE_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def test_a_model_is_found_by_name_listed_and_loaded(models):
+    write_tiny_model(models / "mine")
+    assert find_model("mine") == models / "mine"
+    assert "mine" in [card.name for card in list_models()]
+    assert load_model("mine").spec.sources == ("bass", "drums", "guitar", "piano")
+
+
+def test_the_embedded_default_is_there_small_enough_and_says_where_it_comes_from():
+    card = read_card(find_model("default"))
+    assert card.spec.conditional
+    assert card.weights.stat().st_size <= 32 * 2**20
+    assert {"title", "training_data", "sound_font_licence", "licence"} <= set(card.about)
+
+
+def test_an_unknown_model_names_those_there_are(models):
+    write_tiny_model(models / "mine")
+    with pytest.raises(ModelError, match="no model called 'yours'") as caught:
+        find_model("yours")
+    assert "mine" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/../mine", ""])
+def test_a_name_is_not_a_way_out_of_the_models_folder(models, name):
+    write_tiny_model(models / "mine")
+    (models / "a").mkdir()
+    with pytest.raises(ModelError):
+        find_model(name)
+
+
+def test_a_card_with_an_unknown_key_or_without_one_is_refused(models):
+    card = write_tiny_model(models / "mine") / CARD
+    good = card.read_text()
+    card.write_text(good.replace("sigma_data", "sigma_date"))
+    with pytest.raises(ModelError, match="sigma_date"):
+        read_card(models / "mine")
+    card.write_text(good.replace("chunk", "#chunk"))
+    with pytest.raises(ModelError, match="chunk"):
+        read_card(models / "mine")
+    card.write_text("not toml [")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_card(models / "mine")
+
+
+def test_damaged_or_missing_weights_are_refused(models):
+    weights = write_tiny_model(models / "mine") / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model("mine")
+    weights.unlink()
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model("mine")
+
+
+def test_an_unknown_network_back_end_or_device_is_refused(models):
+    card = write_tiny_model(models / "mine") / CARD
+    with pytest.raises(ModelError, match="no back end called 'abacus'"):
+        load_model("mine", backend="abacus")
+    with pytest.raises(ResourceError, match="cannot use the device"):
+        load_model("mine", device="quantum")
+    card.write_text(card.read_text().replace("local_gaussian", "crystal_ball"))
+    with pytest.raises(ModelError, match="no network called 'crystal_ball'"):
+        load_model("mine")
+
+
+def test_the_digest_changes_with_card_and_weights(models):
+    folder = write_tiny_model(models / "mine")
+    before = read_card(folder).digest()
+    (folder / CARD).write_text((folder / CARD).read_text() + "\n# a word\n")
+    assert read_card(folder).digest() != before

@@ -1,0 +1,90 @@
+"""Training: the loss falls, a killed run goes on as if nothing had happened, the model it leaves loads."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from support.models import TINY
+
+from engine.errors import DataError
+from engine.models import load_model
+from engine.training import read_config, train
+
+RATE = 8000
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Two songs whose sources are tones apart by an octave, and a configuration that reads them."""
+    rng = np.random.default_rng(0)
+    time = np.arange(4 * RATE) / RATE
+    for song in range(2):
+        folder = tmp_path / "data" / f"Track{song:05d}"
+        folder.mkdir(parents=True)
+        for pitch, source in zip((110, 1500, 440, 880), ("bass", "drums", "guitar", "piano"), strict=True):
+            gate = np.repeat(rng.random(16) > 0.3, len(time) // 16)
+            tone = 0.2 * np.sin(2 * np.pi * pitch * 2 ** (song / 12) * time) * gate
+            soundfile.write(folder / f"{source}.wav", np.stack([tone, tone], 1), RATE)
+    path = tmp_path / "config.toml"
+    arguments = ", ".join(f"{key} = {value}" for key, value in TINY.items())
+    path.write_text(
+        f'name = "tones"\nnetwork = "local_gaussian"\ndata = ["data"]\nsample_rate = {RATE}\nseconds = 0.5\nbatch = 4\n'
+        f"steps = 12\nwarmup = 3\ncheckpoint = 4\nbf16 = false\narguments = {{ {arguments} }}\n"
+    )
+    return path
+
+
+def losses_of(config, run, stop_after=None) -> list[float]:
+    class Killed(Exception):
+        pass
+
+    found = []
+
+    def on_step(state):
+        found.append(state["loss"])
+        if state["step"] == stop_after:
+            raise Killed
+
+    with contextlib.suppress(Killed):
+        train(config, run, on_step)
+    return found
+
+
+def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path):
+    whole = losses_of(config, tmp_path / "whole")
+    first = losses_of(config, tmp_path / "cut", stop_after=6)  # the checkpoint is of step 4
+    rest = losses_of(config, tmp_path / "cut")
+    assert first == whole[:6]
+    assert rest == whole[4:]
+    kept, resumed = (load_model(tmp_path / run / "tones").denoiser.state_dict() for run in ("whole", "cut"))
+    assert all(torch.equal(kept[key], resumed[key]) for key in kept)
+
+
+def test_training_lowers_the_loss(config, tmp_path):
+    config.write_text(config.read_text().replace("steps = 12", "steps = 60"))
+    losses = losses_of(config, tmp_path / "run")
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+
+
+def test_a_bad_configuration_names_the_key(config):
+    good = config.read_text()
+    config.write_text(good + "lerning_rate = 1\n")
+    with pytest.raises(DataError, match="lerning_rate"):
+        read_config(config)
+    config.write_text(good.replace("name", "title"))
+    with pytest.raises(DataError, match="title"):
+        read_config(config)
+
+
+def test_data_at_another_rate_is_refused(config, tmp_path):
+    config.write_text(config.read_text().replace(f"sample_rate = {RATE}", "sample_rate = 44100"))
+    with pytest.raises(DataError, match="8000 Hz"):
+        train(config, tmp_path / "run")
+
+
+def test_a_folder_without_tracks_is_refused(config, tmp_path):
+    config.write_text(config.read_text().replace('"data"', '"empty"'))
+    with pytest.raises(DataError, match="no tracks"):
+        train(config, tmp_path / "run")
