@@ -1,0 +1,265 @@
+"""The command line as a user meets it: a process of its own, its words, its exit code. Every bad input has its message."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.models import write_tiny_model
+
+from bridge.client import find_server
+from bridge.ports import free_port
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with a tiny model called "default" in models/."""
+    folder = tmp_path_factory.mktemp("home")
+    write_tiny_model(folder / "models" / "default")
+    return folder
+
+
+@pytest.fixture
+def stemweave(home, tmp_path):
+    """Runs the program there; gives back the finished process."""
+    environment = os.environ | {"STEMWEAVE_MODELS": str(home / "models"), "COLUMNS": "200", "HOME": str(tmp_path)}
+    environment.pop("PYTHONPATH", None)  # of the other tests' workers; a user has none
+
+    def run(*arguments: object, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "bridge", *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False, **options
+        )
+
+    run.environment = environment
+    return run
+
+
+@pytest.fixture
+def song(tmp_path) -> Path:
+    samples = 0.1 * np.random.default_rng(0).standard_normal((20_000, 2))
+    soundfile.write(tmp_path / "song.wav", samples, RATE, subtype="FLOAT")
+    return tmp_path / "song.wav"
+
+
+def refused(process: subprocess.CompletedProcess, *words: str) -> None:
+    """It ended with exit code 1, in words, without a traceback."""
+    assert process.returncode == 1, process.stderr
+    assert "Traceback" not in process.stderr
+    for word in words:
+        assert word in process.stderr, process.stderr
+
+
+def separated(stemweave, song, *more) -> subprocess.CompletedProcess:
+    return stemweave("separate", song, "-o", song.parent / "out", "--server", "none", *more)
+
+
+def test_separate_writes_stems_that_sum_to_the_song(stemweave, song):
+    process = separated(stemweave, song, "--json")
+    assert process.returncode == 0, process.stderr
+    stems = json.loads(process.stdout)["stems"]
+    assert list(stems) == ["bass", "drums", "guitar", "piano", "residual"]
+    total = sum(soundfile.read(path)[0] for path in stems.values())
+    np.testing.assert_allclose(total, soundfile.read(song)[0], atol=1e-6)
+    assert soundfile.info(stems["bass"]).samplerate == RATE
+
+
+def test_stems_are_not_overwritten_without_being_asked_to(stemweave, song):
+    assert separated(stemweave, song).returncode == 0
+    refused(separated(stemweave, song), "already holds bass.wav", "--overwrite")
+    assert separated(stemweave, song, "--overwrite").returncode == 0
+
+
+def bad(folder: Path, kind: str) -> Path:
+    """A file that is wrong in one way."""
+    rng, path = np.random.default_rng(0), folder / "bad.wav"
+    noise = 0.1 * rng.standard_normal((5000, 2))
+    contents = {
+        "empty": np.zeros((0, 2)), "nan": np.where(np.arange(5000)[:, None] == 9, np.nan, noise),
+        "inf": np.where(np.arange(5000)[:, None] == 9, np.inf, noise), "six": np.zeros((100, 6)), "cut": noise,
+    }  # fmt: skip
+    if kind == "text":
+        path.write_text("this is a poem")
+    elif kind != "missing":
+        soundfile.write(path, contents[kind], RATE, subtype="FLOAT")
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:9000])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "There is no file"), ("text", "not an audio file"), ("empty", "holds no samples"), ("nan", "not numbers"),
+        ("inf", "not numbers"), ("six", "6 channels"), ("cut", "ends early"),
+    ],
+)  # fmt: skip
+def test_bad_audio_is_refused_with_its_message(stemweave, tmp_path, kind, words):
+    refused(stemweave("separate", bad(tmp_path, kind), "-o", tmp_path / "out", "--server", "none"), words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [np.full((1, 2), 0.5), np.zeros((5000, 2)), 10 * np.sin(np.arange(5000) / 9)[:, None]],
+    ids=["one sample", "silence", "20 dB over full scale"],
+)
+def test_odd_audio_is_separated_all_the_same(stemweave, tmp_path, samples):
+    soundfile.write(tmp_path / "odd.wav", samples, RATE, subtype="FLOAT")
+    process = separated(stemweave, tmp_path / "odd.wav", "--json")
+    assert process.returncode == 0, process.stderr
+    total = sum(soundfile.read(path, always_2d=True)[0] for path in json.loads(process.stdout)["stems"].values())
+    np.testing.assert_allclose(total, samples, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "nobody"], "There is no model called 'nobody'"),
+        (["--preset", "nothing"], "There is no preset called 'nothing'"),
+        (["--likelihood", "magic"], "There is no likelihood called 'magic'"),
+        (["--steps", "0"], "'steps' must be between 1 and 10000"),
+        (["--backend", "abacus"], "There is no back end called 'abacus'"),
+        (["--play", "kazoo"], "There is no stem called 'kazoo'"),
+    ],
+)
+def test_unknown_choices_are_named_with_what_there_is(stemweave, song, options, words):
+    refused(separated(stemweave, song, *options), words)
+    assert not list((song.parent / "out").glob("*.wav")) if (song.parent / "out").exists() else True
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(stemweave, song, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(stemweave("separate", song, "-o", tmp_path / "file" / "out", "--server", "none"), "Cannot write in")
+
+
+def test_play_without_a_device_says_what_to_do_and_leaves_the_stems(stemweave, song):
+    process = separated(stemweave, song, "--play", "bass")
+    if process.returncode == 0:
+        pytest.fail("this test expects a machine without a sound device")
+    refused(process, "played", "stems are written")
+    assert (song.parent / "out" / "bass.wav").exists()
+
+
+def test_a_server_that_is_named_but_not_there_is_told(stemweave, song):
+    refused(
+        stemweave("separate", song, "-o", song.parent / "out", "--server", "tcp://127.0.0.1:9"), "No stemweave server"
+    )
+
+
+@pytest.fixture
+def served(stemweave):
+    """A server started from the command line: (its port, its process)."""
+    port = free_port()
+    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
+    process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (welcome := find_server(f"tcp://127.0.0.1:{port}")) or not welcome.presets:
+        assert time.monotonic() < until
+        assert process.poll() is None
+    yield port, process
+    process.kill()
+    process.communicate()
+
+
+def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served, song):
+    port, _ = served
+    process = stemweave("separate", song, "-o", song.parent / "by", "--server", f"tcp://127.0.0.1:{port}", "--json")
+    assert process.returncode == 0, process.stderr
+    assert "by the server" in process.stderr
+    separated(stemweave, song)
+    for path in json.loads(process.stdout)["stems"].values():
+        here = soundfile.read(song.parent / "out" / Path(path).name)[0]
+        np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
+
+
+def test_a_server_refuses_what_it_must_in_the_same_words(stemweave, served, song):
+    port, _ = served
+    address = f"tcp://127.0.0.1:{port}"
+    refused(
+        stemweave("separate", song, "-o", song.parent / "x", "--server", address, "--steps", "0"), "'steps' must be"
+    )
+
+
+def test_a_second_server_at_the_same_port_is_told_whose_it_is(stemweave, served):
+    port, process = served
+    refused(
+        stemweave("serve", "--port", port, "--osc-port", "0"), f"Port {port} is already in use by", str(process.pid)
+    )
+
+
+def test_a_server_stops_cleanly_when_told_to(served):
+    _, process = served
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
+def test_doctor_finds_a_free_port_a_server_and_a_stranger(stemweave, served):
+    def port_line(port: int) -> dict:
+        process = stemweave("doctor", "--json", "--port", port)
+        assert process.returncode == 0, process.stdout
+        findings = {finding["check"]: finding for finding in json.loads(process.stdout)}
+        assert findings["models"]["outcome"] == "ok"
+        assert findings["torchaudio works"]["outcome"] == "ok"
+        return findings[f"port {port}"]
+
+    assert "a stemweave server" in port_line(served[0])["found"]
+    assert "free" in port_line(free_port())["found"]
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        line = port_line(stranger.getsockname()[1])
+    assert line["outcome"] == "warning"
+    assert str(os.getpid()) in line["found"]
+    assert "--port" in line["remedy"]
+
+
+def test_lists_speak_json(stemweave):
+    assert next(card["name"] for card in json.loads(stemweave("models", "list", "--json").stdout)) == "default"
+    assert "separate" in [preset["name"] for preset in json.loads(stemweave("presets", "list", "--json").stdout)]
+    assert json.loads(stemweave("presets", "show", "separate-dirac", "--json").stdout)["steps"] == 150
+    assert "separate-gaussian" in stemweave("presets", "list").stdout
+
+
+def test_importing_what_is_no_checkpoint_is_refused(stemweave, song):
+    refused(stemweave("models", "import", song), "not a PyTorch checkpoint")
+
+
+def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path):
+    command = [sys.executable, "-m", "bridge", "separate", str(song), "-o", str(tmp_path / "out"), "--server", "none"]
+    command += ["--preset", "separate-dirac", "--steps", "9999"]
+    process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130, words
+    assert "Cancelled" in words
+    assert "Traceback" not in words
+    assert not list((tmp_path / "out").glob("*.wav"))
+
+
+def test_render_without_a_font_says_which_to_install(stemweave, tmp_path):
+    refused(stemweave("data", "render", tmp_path / "d", "--songs", "1", "--font", "none.sf2"), "There is no sound font")
+
+
+def test_evaluate_reports_both_variants(stemweave, tmp_path):
+    font = "/usr/share/sounds/sf2/TimGM6mb.sf2"
+    assert (
+        stemweave("data", "render", "d", "--songs", 2, "--seconds", 5, "--split", "heldout", "--font", font).returncode
+        == 0
+    )
+    process = stemweave("evaluate", "--tracks", "d", "--json", "report.json")
+    assert process.returncode == 0, process.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert set(report["si_sdr_improvement_db"]) == {"silent_left_out", "as_published"}
+    assert report["tracks"] == 2
+    refused(stemweave("evaluate", "--tracks", tmp_path), "There are no tracks")
