@@ -29,6 +29,7 @@ from bridge.protocol import (
     Progress,
     Report,
     Status,
+    Stretch,
     Submit,
     Welcome,
 )  # fmt: skip
@@ -181,22 +182,21 @@ class _Transfer:
         self.on_progress, self.on_partial = on_progress, on_partial
         self.sent = 0
         self.stems: dict[str, np.ndarray] = {}
-        self.filled: dict[str, int] = {}
         self.told = 0
         self.result: dict[str, np.ndarray] | None = None
 
     def handle(self, message: Message, payload: bytes) -> None:
-        if getattr(message, "job", None) != self.job:
+        if getattr(message, "job", None) not in ("", self.job):
             return
         if isinstance(message, Accepted):
             self.sent = message.received
             self.client._send(Credit(self.job, protocol.CREDIT))
-            if message.state == "uploading" and self.sent:
-                self._upload(protocol.CREDIT)
         elif isinstance(message, Credit):
             self._upload(message.chunks)
         elif isinstance(message, Chunk):
             self._download(message, payload)
+        elif isinstance(message, Stretch):
+            self._tell(message.frames)
         elif isinstance(message, Progress) and self.on_progress:
             self.on_progress(message.fraction)
         elif isinstance(message, Cancelled):
@@ -219,18 +219,15 @@ class _Transfer:
         piece = np.frombuffer(payload, dtype="<f4").reshape(-1, self.audio.shape[1])
         stem = self.stems.setdefault(message.stem, np.zeros_like(self.audio))
         stem[message.offset : message.offset + len(piece)] = piece
-        self.filled[message.stem] = max(self.filled.get(message.stem, 0), message.offset + len(piece))
         self.client._send(Credit(self.job, 1))
 
-    def _tell(self) -> None:
-        ready = min(self.filled.values())
+    def _tell(self, ready: int) -> None:
         if self.on_partial and ready > self.told:
             self.on_partial(self.told, {name: stem[self.told : ready].T for name, stem in self.stems.items()})
-            self.told = ready
+        self.told = max(self.told, ready)
 
     def _finish(self, message: Done) -> None:
         for name, digest in message.stems.items():
             if hashlib.sha256(self.stems[name].data).hexdigest() != digest:
                 raise RemoteError("damaged", f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
-        self._tell()
         self.result = {name: np.ascontiguousarray(self.stems[name].T) for name in message.stems}

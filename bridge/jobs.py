@@ -42,7 +42,7 @@ class Job:
     tries: int = 0
     finished: int = 0  # frames a stem the worker has written
     stems: tuple[str, ...] = ()
-    outbox: deque = field(default_factory=deque)  # (stem, first frame, last) still to be sent
+    outbox: deque = field(default_factory=deque)  # (stem, first frame, last) to be sent; stem "": a stretch ends
     credit: int = 0
     seconds: float = 0.0
     error: tuple[str, str, str] | None = None  # code, message, hint

@@ -107,6 +107,13 @@ class Progress(Message):
     fraction: float
 
 
+class Stretch(Message):
+    """Every stem was sent up to this frame: it can be played while the rest is computed."""
+
+    job: str
+    frames: int
+
+
 class Done(Message):
     """All stems were sent. stems: name to sha256 of its payload bytes; frames: of each."""
 
@@ -163,7 +170,8 @@ class Credit(Message):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    Hello, Submit, Cancel, Status, Ping, Bye, Welcome, Accepted, Progress, Done, Cancelled, Error, Report, Pong, Chunk, Credit,
+    Hello, Submit, Cancel, Status, Ping, Bye, Welcome, Accepted, Progress, Stretch, Done, Cancelled, Error, Report, Pong,
+    Chunk, Credit,
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

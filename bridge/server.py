@@ -32,6 +32,7 @@ from bridge.protocol import (
     Progress,
     Report,
     Status,
+    Stretch,
     Submit,
     Welcome,
 )  # fmt: skip
@@ -43,6 +44,8 @@ DIED = (
     "The process that computes died while it worked on this job, twice.",
     "Close other programs to free memory, or try a shorter song; the server itself goes on.",
 )
+
+STARTS = 3  # times in a row a worker may die before it was ready
 
 
 class Server:
@@ -67,10 +70,10 @@ class Server:
         self.host, self.port, self.gone_after = host, port, gone_after
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
-        self._socket = self._bind()
         self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
+        self._socket = self._bind()
         self.jobs, self._stop, self._numbers = Jobs(), threading.Event(), 0
-        self.worker = Worker(target)
+        self.worker, self._failed_starts = Worker(target), 0
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
             Status: self._status, Ping: self._ping, Bye: self._bye,
@@ -88,6 +91,8 @@ class Server:
         except zmq.ZMQError as error:
             socket.close()
             self._context.term()
+            if self._osc:
+                self._osc.close()
             who = owner(self.port) or "another program"
             raise BridgeError(
                 f"Port {self.port} is already in use by {who}.",
@@ -201,8 +206,10 @@ class Server:
             job.owner, job.credit, job.announced = client, 0, False
             job.outbox.clear()
             if job.finished:
-                job.outbox.extend((stem, 0, job.finished) for stem in job.stems)
+                self._queue_stretch(job, 0)
             self.send(client, Accepted(job.id, job.state, job.received))
+            if job.state == "uploading":
+                self.send(client, Credit(job.id, protocol.CREDIT))
             return
         refusal = self._refusal(client, message)
         if refusal:
@@ -305,9 +312,17 @@ class Server:
         for job in list(self.jobs.by_id.values()):
             self._deliver(job)
 
+    def _queue_stretch(self, job: Job, first: int) -> None:
+        """Stems from `first` to where they are finished are to be sent, then a word that they were."""
+        job.outbox.extend((stem, first, job.finished) for stem in job.stems)
+        job.outbox.append(("", job.finished, job.finished))
+
     def _deliver(self, job: Job) -> None:
         while job.credit > 0 and job.outbox:
             stem, first, last = job.outbox.popleft()
+            if not stem:
+                self.send(job.owner, Stretch(job.id, last))
+                continue
             count = min(last - first, protocol.CHUNK_BYTES // job.frame_bytes())
             with open(job.order.folder / f"{stem}.f32", "rb") as file:
                 file.seek(first * job.frame_bytes())
@@ -360,8 +375,8 @@ class Server:
         elif kind == "partial":
             frames, job.stems = rest
             if frames > job.finished:  # a second try begins again; what was delivered stays delivered
-                job.outbox.extend((stem, job.finished, frames) for stem in job.stems)
-                job.finished = frames
+                before, job.finished = job.finished, frames
+                self._queue_stretch(job, before)
         elif kind == "wrote":
             if self._osc:
                 self._osc.wrote(job, *rest)
@@ -383,6 +398,11 @@ class Server:
             self._osc.progress(job, fraction)
 
     def _worker_died(self) -> None:
+        self._failed_starts = 0 if self.worker.ready else self._failed_starts + 1
+        if self._failed_starts == STARTS:
+            raise BridgeError(
+                "The engine cannot be started: its process dies at once.", "See what is wrong: stemweave doctor"
+            )
         lost = self.worker.replace()
         log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
         if lost is None:

@@ -1,0 +1,30 @@
+"""The engine: the model and the mathematics. What a program needs of it is named here; the rest may move.
+
+Names are looked up when they are first used, so that a process that only wants the errors does not load torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+PUBLIC = {
+    "list_models": "engine.models",
+    "load_model": "engine.models",
+    "list_presets": "engine.presets",
+    "load_preset": "engine.presets",
+    "read_audio": "engine.audio",
+    "write_audio": "engine.audio",
+    "separate": "engine.pipeline",
+    "evaluate": "engine.evaluation",
+    "train": "engine.training",
+    "StemweaveError": "engine.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'engine' has no attribute '{name}'")
+    return getattr(import_module(PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(PUBLIC)

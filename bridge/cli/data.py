@@ -60,6 +60,7 @@ def evaluate(
     steps: Annotated[int | None, typer.Option()] = None,
     resamples: Annotated[int | None, typer.Option(help="1: without correction")] = None,
     limit: Annotated[int | None, typer.Option(help="at most so many tracks")] = None,
+    seconds: Annotated[float | None, typer.Option(help="only the beginning of each track")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="also write the report here")] = None,
 ) -> None:
     """SI-SDR improvement by the protocol of MSDM's authors, with and without windows whose target is silent."""
@@ -74,6 +75,7 @@ def evaluate(
             tracks,
             settings,
             limit=limit,
+            seconds=seconds,
             on_track=lambda done, of: progress(done / of),
         )
     summary = report.as_dict()

@@ -67,19 +67,23 @@ def evaluate(
     preset: Preset,
     *,
     limit: int | None = None,
+    seconds: float | None = None,
     on_track: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Separate the mono mixtures of `folder` (Slakh's layout) and measure them at the tracks' own rate.
 
     A window counts when at least two sources sound in it (the authors' rule); windows whose target is silent are marked, for
-    they measure only how quiet the estimate is. limit: at most so many tracks. on_track(done, of).
+    they measure only how quiet the estimate is. limit: at most so many tracks; seconds: only the beginning of each.
+    on_track(done, of).
     """
     tracks = Tracks(folder)
     names = tracks.names[:limit]
     report = Report(model.spec.sources, preset.as_dict())
     for index, name in enumerate(names):
-        stems = tracks.read(name, 0, tracks.frames(name), model.spec.sources).mean(1)
-        mixture, rate = stems.sum(0), tracks.sample_rate(name)
+        rate = tracks.sample_rate(name)
+        frames = tracks.frames(name) if seconds is None else min(tracks.frames(name), round(seconds * rate))
+        stems = tracks.read(name, 0, frames, model.spec.sources).mean(1)
+        mixture = stems.sum(0)
         started = time.perf_counter()
         estimates = separate(model, mixture[None], rate, preset)
         report.seconds += time.perf_counter() - started

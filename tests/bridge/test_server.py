@@ -18,6 +18,7 @@ from support.servers import address, running
 from bridge import protocol
 from bridge.client import Client, find_server
 from bridge.errors import BridgeError, RemoteError
+from bridge.ports import free_port
 from bridge.protocol import AudioShape, Error, Hello, Ping, Pong, Submit, decode, encode
 from bridge.server import Server
 from engine.errors import Cancelled
@@ -68,6 +69,24 @@ def test_progress_rises_and_partials_cover_the_song(server):
     assert seen[-1] == 1.0
     assert covered[0][0] == 0
     assert sum(length for _, length in covered) == 200_000
+    assert len(covered) > 10
+
+
+def test_the_first_stretch_is_here_while_the_rest_is_computed(server):
+    """Seed 17 pauses after the first thousand frames until it is told to stop: nothing but an early stretch can end it."""
+    early = []
+    with Client(address(server)) as client, pytest.raises(Cancelled):
+        client.separate(
+            audio(5000), 44100, overrides={"seed": 17}, on_partial=lambda start, part: early.append(part["one"].shape[1]),
+            cancelled=lambda: bool(early),
+        )  # fmt: skip
+    assert early[0] == 1000
+
+
+def test_a_server_whose_engine_cannot_start_says_so_and_ends():
+    server = Server(port=free_port(), target="support.jobs:nowhere")
+    with pytest.raises(BridgeError, match="cannot be started"):
+        server.run()
 
 
 def test_cancel_is_answered_while_the_job_runs_and_the_next_job_succeeds(server):

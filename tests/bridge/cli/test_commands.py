@@ -238,7 +238,11 @@ def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path):
     command = [sys.executable, "-m", "bridge", "separate", str(song), "-o", str(tmp_path / "out"), "--server", "none"]
     command += ["--preset", "separate-dirac", "--steps", "9999"]
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
-    time.sleep(8)
+    until = time.monotonic() + 60
+    while not (tmp_path / "out").exists():  # made just before the work begins
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(2)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130, words

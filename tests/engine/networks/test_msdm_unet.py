@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.diffusion.precondition import Preconditioned
 from engine.errors import ShapeError
 from engine.networks.msdm_unet import MSDMUNet
 
@@ -133,10 +134,9 @@ def test_published_network_agrees_with_reference():
         x = clean + sigma * noise(1, 4, 65536, seed=2)
         c_in, c_noise = 1 / math.hypot(sigma, 0.2), torch.tensor([math.log(sigma) / 4])
         with torch.no_grad():
-            print(
-                sigma, distance(ours(c_in * x, c_noise), theirs.unet(c_in * x, c_noise)), ours(c_in * x, c_noise).std()
-            )
             assert distance(ours(c_in * x, c_noise), theirs.unet(c_in * x, c_noise)) < 1e-4
+            denoised = Preconditioned(ours, 0.2)(x, torch.tensor(sigma))
+            assert distance(denoised, theirs.diffusion.denoise_fn(x, sigma=sigma)) < 1e-4
 
 
 def test_every_parameter_gets_a_gradient():
