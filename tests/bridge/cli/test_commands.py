@@ -142,12 +142,11 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(stemweave, s
     refused(stemweave("separate", song, "-o", tmp_path / "file" / "out", "--server", "none"), "Cannot write in")
 
 
-def test_play_without_a_device_says_what_to_do_and_leaves_the_stems(stemweave, song):
+def test_play_plays_or_says_what_to_do_and_leaves_the_stems(stemweave, song):
     process = separated(stemweave, song, "--play", "bass")
-    if process.returncode == 0:
-        pytest.fail("this test expects a machine without a sound device")
-    refused(process, "played", "stems are written")
     assert (song.parent / "out" / "bass.wav").exists()
+    if process.returncode != 0:
+        refused(process, "played", "stems are written")
 
 
 def test_a_server_that_is_named_but_not_there_is_told(stemweave, song):
