@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import zmq
 
 from bridge import protocol
-from bridge.errors import BridgeError, RemoteError
+from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
     Accepted,
     AudioShape,
@@ -53,7 +55,10 @@ def find_server(address: str = ADDRESS, timeout: float = 0.3) -> Welcome | None:
 
 
 class Client:
-    """A connection to a server, said hello to. Use it in a `with`, from one thread.
+    """A connection to a server, said hello to. Use it in a `with`, from one thread (`cancel` may come from any).
+
+    A thread of its own gives the server signs of life, so callbacks may take their time. After a cut, or when the server was
+    restarted, it says hello again and a running job is asked for again, under its UUID.
 
     BridgeError when nobody answers within `timeout` seconds; RemoteError for what the server refuses.
     """
@@ -65,11 +70,21 @@ class Client:
         self._socket.linger = 0
         self._socket.identity = b"client-" + os.urandom(12)
         self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
+        self._lock = threading.Lock()  # a ZeroMQ socket may change threads, never be in two at once
+        self._inbox: deque[tuple[Message, bytes]] = deque()
+        self._to_cancel: deque[str] = deque()
+        self._closing = threading.Event()
+        self._lost = self._greeting = False  # the link was cut; hello was said again and is not answered yet
+        self._restarted = False
+        self._handshakes = 0
+        self._welcome: Welcome | None = None
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self._pinged = self._heard = time.monotonic()
+        self._thread = threading.Thread(target=self._stay_alive, daemon=True, name="stemweave-client")
         try:
             self._socket.connect(address)
-            self._send(Hello(protocol.VERSION, "stemweave-python"))
-            self.welcome = self._expect(Welcome, timeout)
+            self._ask(Hello(protocol.VERSION, "stemweave-python"), Welcome, timeout)
+            self._thread.start()
         except BaseException as error:
             self.close()
             if isinstance(error, zmq.ZMQError):
@@ -83,20 +98,36 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._socket.linger = 200
             self._send(Bye())
+            self._socket.linger = 200
         finally:
             self.close()
 
     def close(self) -> None:
         """Let go of the socket without a goodbye; the server notices by itself."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._socket.closed:
+            return
+        self._socket.disable_monitor()
+        self._monitor.close()
         self._socket.close()
         self._context.term()
 
     def status(self, timeout: float = 5.0) -> Report:
         """How the server is."""
-        self._send(Status())
-        return self._expect(Report, timeout)
+        return self._ask(Status(), Report, timeout)
+
+    def cancel(self, job: str) -> None:
+        """Ask for a job to be stopped; whoever waits for it gets Cancelled. From any thread, at once."""
+        self._to_cancel.append(job)
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the server last said of itself."""
+        assert self._welcome is not None
+        return self._welcome
 
     def separate(
         self,
@@ -120,12 +151,17 @@ class Client:
         transfer = _Transfer(self, job or str(uuid.uuid4()), audio, on_progress, on_partial)
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
         shape = AudioShape(sample_rate, samples.shape[0], samples.shape[1], hashlib.sha256(audio.data).hexdigest())
-        self._send(Submit(transfer.job, shape, preset, overrides))
+        submit = Submit(transfer.job, shape, preset, overrides)
+        self._heard = time.monotonic()
+        self._send(submit)
         asked = False
         while transfer.result is None:
-            message = self._receive(0.1)
-            if message is not None:
-                transfer.handle(*message)
+            received = self._receive(0.1)
+            if received is not None:
+                transfer.handle(*received)
+            if self._lost:
+                self._hello_again(submit)
+                asked = False
             if cancelled and not asked and cancelled():
                 self._send(Cancel(transfer.job))
                 asked = True
@@ -136,34 +172,86 @@ class Client:
 
     def _send_frames(self, frames: list) -> None:
         """Never blocks for good: a full pipe means that the server is gone."""
-        if not self._socket.poll(int(SILENT_AFTER * 1000), zmq.POLLOUT):
-            raise BridgeError(f"The server at {self.address} takes nothing any more.", HINT)
-        self._socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
+        with self._lock:
+            if not self._socket.poll(int(SILENT_AFTER * 1000), zmq.POLLOUT):
+                raise BridgeError(f"The server at {self.address} takes nothing any more.", HINT)
+            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
 
     def _receive(self, seconds: float) -> tuple[Message, bytes] | None:
-        """The next message within `seconds`, else None; keeps the server posted that we are here."""
-        now = time.monotonic()
-        if now - self._pinged > protocol.PING_EVERY:
-            self._pinged = now
-            self._send(Ping())
-        if not self._socket.poll(int(seconds * 1000)):
-            if now - self._heard > SILENT_AFTER:
+        """The next message within `seconds`, else None."""
+        with self._lock:
+            self._sign_of_life()
+            if not self._inbox and self._socket.poll(int(min(seconds, 0.5) * 1000)):
+                self._drain()
+            if time.monotonic() - self._heard > SILENT_AFTER:
                 raise BridgeError(f"The server at {self.address} has fallen silent.", HINT)
-            return None
-        self._heard = time.monotonic()
-        decoded = protocol.decode(self._socket.recv_multipart())
-        if decoded is None:
-            return None
-        message = decoded[0]
-        if isinstance(message, Pong) and message.session != self.welcome.session:
-            raise BridgeError("The server was restarted and does not know this job any more.", "Ask for it again.")
-        return decoded
+            if self._restarted:
+                self._restarted = False
+                raise BridgeError("The server was restarted and does not know this job any more.", "Ask for it again.")
+            return self._inbox.popleft() if self._inbox else None
 
-    def _expect(self, kind: type, timeout: float) -> Any:
-        """The next message of a kind; the server's error as RemoteError; BridgeError when none comes."""
+    def _stay_alive(self) -> None:
+        """The thread: while nobody waits for messages, the server hears that we are here and nothing piles up on the way."""
+        while not self._closing.wait(0.2):
+            with self._lock:
+                self._sign_of_life()
+                self._drain()
+
+    def _sign_of_life(self) -> None:
+        """Ping when it is time, and cancel what was asked. Drops what the socket does not take: the link is down then."""
+        messages: list[Message] = []
+        if time.monotonic() - self._pinged > protocol.PING_EVERY:
+            self._pinged = time.monotonic()
+            messages.append(Ping())
+        while self._to_cancel:
+            messages.append(Cancel(self._to_cancel.popleft()))
+        for message in messages:
+            if self._socket.poll(0, zmq.POLLOUT):
+                self._socket.send_multipart(protocol.encode(message), zmq.NOBLOCK)
+
+    def _drain(self) -> None:
+        """Take in what waits. Pongs only count as signs of life; the server's "who are you?" means that it lost us."""
+        while self._monitor.poll(0):
+            self._monitor.recv_multipart()
+            self._handshakes += 1
+            self._lost |= self._handshakes > 1
+        while self._socket.poll(0):
+            try:
+                decoded = protocol.decode(self._socket.recv_multipart())
+            except DamagedChunk as error:
+                self._inbox.append((Error(DAMAGED, error.message, error.hint, True, error.job), b""))
+                continue
+            except ProtocolError:
+                continue
+            self._heard = time.monotonic()
+            if decoded is None:
+                continue
+            message = decoded[0]
+            if isinstance(message, Welcome | Pong) and self._welcome and message.session != self._welcome.session:
+                self._restarted = True
+            if isinstance(message, Welcome):
+                self._welcome, self._greeting = message, False
+            if isinstance(message, Error) and message.code == HELLO_FIRST:
+                self._lost |= not self._greeting
+            elif not isinstance(message, Pong):
+                self._inbox.append(decoded)
+
+    def _hello_again(self, request: Message) -> None:
+        """After a cut, or from a server that was restarted: introduce ourselves and repeat what we want."""
+        self._lost, self._greeting = False, True
+        self._send(Hello(protocol.VERSION, "stemweave-python"))
+        if not isinstance(request, Hello):
+            self._send(request)
+
+    def _ask(self, request: Message, kind: type, timeout: float) -> Any:
+        """The answer to a request; the server's error as RemoteError; BridgeError when none comes."""
         until = time.monotonic() + timeout
+        self._heard = time.monotonic()
+        self._send(request)
         while (left := until - time.monotonic()) > 0:
             received = self._receive(left)
+            if self._lost:
+                self._hello_again(request)
             if received is None:
                 continue
             message = received[0]
@@ -182,6 +270,7 @@ class _Transfer:
         self.on_progress, self.on_partial = on_progress, on_partial
         self.sent = 0
         self.stems: dict[str, np.ndarray] = {}
+        self.filled: dict[str, int] = {}  # frames of each stem that are here without a gap
         self.told = 0
         self.result: dict[str, np.ndarray] | None = None
 
@@ -217,11 +306,17 @@ class _Transfer:
 
     def _download(self, message: Chunk, payload: bytes) -> None:
         piece = np.frombuffer(payload, dtype="<f4").reshape(-1, self.audio.shape[1])
-        stem = self.stems.setdefault(message.stem, np.zeros_like(self.audio))
-        stem[message.offset : message.offset + len(piece)] = piece
+        if message.stem not in self.stems:
+            self.stems[message.stem] = np.zeros_like(self.audio)
+        end = message.offset + len(piece)
+        self.stems[message.stem][message.offset : end] = piece
+        filled = self.filled.get(message.stem, 0)
+        if message.offset <= filled:  # beyond: something was lost with a link, and all of it will come again
+            self.filled[message.stem] = max(filled, end)
         self.client._send(Credit(self.job, 1))
 
     def _tell(self, ready: int) -> None:
+        ready = min(ready, *self.filled.values()) if self.filled else 0
         if self.on_partial and ready > self.told:
             self.on_partial(self.told, {name: stem[self.told : ready].T for name, stem in self.stems.items()})
         self.told = max(self.told, ready)
@@ -229,5 +324,5 @@ class _Transfer:
     def _finish(self, message: Done) -> None:
         for name, digest in message.stems.items():
             if hashlib.sha256(self.stems[name].data).hexdigest() != digest:
-                raise RemoteError("damaged", f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
+                raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
         self.result = {name: np.ascontiguousarray(self.stems[name].T) for name in message.stems}

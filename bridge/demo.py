@@ -1,11 +1,14 @@
 """What `make demo` runs: the demo song through a real server over the wire, measured against its true stems."""
 
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from rich.table import Table
@@ -25,6 +28,7 @@ def run_demo(folder: Path) -> None:
     """Write stems, mixture and spectrograms.png to `folder`, and print how good and how fast it was."""
     from engine.evaluation import si_sdr_improvement
 
+    folder.mkdir(parents=True, exist_ok=True)
     true = {source: read_audio(DEMO / f"{source}.flac") for source in SOURCES}
     rate = true["bass"].sample_rate
     mixture = np.stack([audio.samples for audio in true.values()]).sum(axis=0)
@@ -34,7 +38,6 @@ def run_demo(folder: Path) -> None:
             started = time.perf_counter()
             stems = client.separate(mixture, rate, on_progress=progress)
             seconds = time.perf_counter() - started
-    folder.mkdir(parents=True, exist_ok=True)
     write_audio(folder / "mixture.wav", mixture, rate)
     for name, stem in stems.items():
         write_audio(folder / f"{name}.wav", stem, rate)
@@ -47,13 +50,13 @@ def run_demo(folder: Path) -> None:
     length = mixture.shape[1] / rate
     out.print(
         f"real-time factor {seconds / length:.3f}: {length:.0f} s of stereo in {seconds:.1f} s, there and back",
-        highlight=False,
+        soft_wrap=True,
     )
     off = float(np.abs(sum(stems.values()) - mixture).max())
-    out.print(f"stems and residual add up to the mixture within {off:.1e}", highlight=False)
+    out.print(f"stems and residual add up to the mixture within {off:.1e}", soft_wrap=True)
     draw(folder / "spectrograms.png", {name: audio.samples for name, audio in true.items()}, stems, rate)
     out.print(
-        f"listen: {', '.join(f'{name}.wav' for name in stems)} in {folder}; look: spectrograms.png", highlight=False
+        f"listen: {', '.join(f'{name}.wav' for name in stems)} in {folder}; look: spectrograms.png", soft_wrap=True
     )
 
 
@@ -62,24 +65,46 @@ def running_server() -> Iterator[str]:
     """A server of its own on a free loopback port; stopped whatever happens. Yields its address."""
     port = free_port()
     command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    address = f"tcp://127.0.0.1:{port}"
-    try:
-        with err.status("starting the server"):
-            until = time.monotonic() + PATIENCE
-            while not (welcome := find_server(address)) or not welcome.presets:
-                if process.poll() is not None or time.monotonic() > until:
-                    process.kill()
-                    said = process.stderr.read() if process.stderr else ""
-                    raise BridgeError(f"The server did not start: {said.strip()}", "See: stemweave doctor")
-                time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
+    with (
+        end_by_exception(),
+        tempfile.TemporaryFile("w+") as said,
+    ):  # a file takes any amount of log; a pipe would fill up
+        process = subprocess.Popen(command, stderr=said, text=True)
         try:
-            process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            wait_for(process, f"tcp://127.0.0.1:{port}", said)
+            yield f"tcp://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(process: subprocess.Popen, address: str, said: IO[str]) -> None:
+    """Until the server can take jobs. BridgeError with what it `said` when it ends or takes too long."""
+    with err.status("starting the server"):
+        until = time.monotonic() + PATIENCE
+        while not (welcome := find_server(address)) or not welcome.presets:
+            if process.poll() is not None or time.monotonic() > until:
+                said.seek(0)
+                raise BridgeError(f"The server did not start: {said.read().strip()}", "See: stemweave doctor")
+            time.sleep(0.2)
+
+
+@contextmanager
+def end_by_exception() -> Iterator[None]:
+    """Inside, being told to end (SIGTERM) unwinds as Ctrl-C does, so that nothing that was started is left running."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def draw(path: Path, true: dict[str, np.ndarray], found: dict[str, np.ndarray], rate: int) -> None:

@@ -33,6 +33,17 @@ class ProtocolError(BridgeError):
     """Bytes that are not a message of the protocol."""
 
 
+class DamagedChunk(ProtocolError):
+    """A chunk whose checksum does not fit. job: whose it was."""
+
+    def __init__(self, job: str, message: str):
+        super().__init__(message, "Send the audio again.")
+        self.job = job
+
+    def __reduce__(self):
+        return type(self), (self.job, self.message)
+
+
 class RemoteError(BridgeError):
     """An error the server sent. code: from CODES or above; retryable: whether the same request may work later."""
 

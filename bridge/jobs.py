@@ -40,12 +40,17 @@ class Job:
     state: State = "uploading"
     received: int = 0
     tries: int = 0
+    upload_hash: Any = field(
+        default_factory=hashlib.sha256
+    )  # of what was uploaded, kept up so that nothing is read again
     finished: int = 0  # frames a stem the worker has written
     stems: tuple[str, ...] = ()
     outbox: deque = field(default_factory=deque)  # (stem, first frame, last) to be sent; stem "": a stretch ends
     credit: int = 0
     seconds: float = 0.0
+    digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint
+    unwanted: bool = False  # cancelled, or its client is gone: not to be tried again
     announced: bool = False  # the client was told how it ended
 
     @property
@@ -66,6 +71,7 @@ class Job:
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")
         with open(self.order.folder / "input.f32", "ab") as file:
             file.write(payload)
+        self.upload_hash.update(payload)
         self.received += frames
         return True
 
@@ -74,18 +80,9 @@ class Job:
         assert self.order.audio is not None
         if self.received < self.order.audio.frames:
             return False
-        if file_digest(self.order.folder / "input.f32") != self.order.audio.sha256:
+        if self.upload_hash.hexdigest() != self.order.audio.sha256:
             raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")
         return True
-
-    def digests(self) -> dict[str, str]:
-        return {stem: file_digest(self.order.folder / f"{stem}.f32") for stem in self.stems}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Jobs:

@@ -9,7 +9,7 @@ import zlib
 import msgspec
 from msgspec import Struct, field
 
-from bridge.errors import ProtocolError
+from bridge.errors import DamagedChunk, ProtocolError
 
 VERSION = "0.1"
 """Of the protocol, not of the package: the first number must match, the second counts additions."""
@@ -22,6 +22,8 @@ CHUNK_BYTES = 256 * 1024  # what both sides send at once
 CREDIT = 8  # chunks that may be under way unanswered, each direction
 MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
 MAX_JOBS = 16  # open jobs of one client
+MAX_ALL_JOBS = 64  # open jobs of all clients together
+KEPT_JOBS = 4  # ended jobs of one client that can still be asked after
 PING_EVERY = 1.0  # seconds between a client's signs of life
 GONE_AFTER = 5.0  # seconds of silence after which a client's jobs are cancelled
 
@@ -209,10 +211,10 @@ def decode(frames: list[bytes]) -> tuple[Message, bytes] | None:
         if kind not in _decoders:
             return None
         message = _decoders[kind].decode(header)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError) as error:
         raise ProtocolError(f"Not a message: {error}.") from error
     if isinstance(message, Chunk) and zlib.crc32(payload) != message.crc32:
-        raise ProtocolError(f"Chunk at frame {message.offset} of job {message.job} was damaged on the way.")
+        raise DamagedChunk(message.job, f"Chunk at frame {message.offset} of job {message.job} was damaged on the way.")
     return message, payload
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import zmq
 
 from bridge import errors, protocol
-from bridge.errors import BridgeError, ProtocolError
+from bridge.errors import BridgeError, DamagedChunk, ProtocolError
 from bridge.jobs import OPEN, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
 from bridge.ports import LOOPBACK, owner
@@ -44,6 +44,7 @@ DIED = (
     "The process that computes died while it worked on this job, twice.",
     "Close other programs to free memory, or try a shorter song; the server itself goes on.",
 )
+CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 
 STARTS = 3  # times in a row a worker may die before it was ready
 
@@ -61,13 +62,14 @@ class Server:
         osc_port: int | None = None,
         target: str = SEPARATE,
         gone_after: float = protocol.GONE_AFTER,
+        cancel_grace: float = CANCEL_GRACE,
     ):
         if host not in LOOPBACK:
             raise BridgeError(
                 f"stemweave only listens on this machine for now, not on {host}.",
                 "Leave --host out; other machines can come in through an SSH tunnel.",
             )
-        self.host, self.port, self.gone_after = host, port, gone_after
+        self.host, self.port, self.gone_after, self.cancel_grace = host, port, gone_after, cancel_grace
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
         self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
@@ -85,7 +87,12 @@ class Server:
         socket.linger = 0
         socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
         socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
-        socket.setsockopt(zmq.SNDHWM, 4 * protocol.CREDIT)
+        socket.setsockopt(
+            zmq.SNDHWM, 4096
+        )  # ROUTER drops what is beyond, unsaid: credit has to keep the audio far below
+        socket.setsockopt(
+            zmq.RCVHWM, 8 * protocol.CREDIT
+        )  # more than a client has credit for, and no flood fills memory
         try:
             socket.bind(f"tcp://{'127.0.0.1' if self.host == 'localhost' else self.host}:{self.port}")
         except zmq.ZMQError as error:
@@ -93,11 +100,16 @@ class Server:
             self._context.term()
             if self._osc:
                 self._osc.close()
+            if error.errno != zmq.EADDRINUSE:
+                raise BridgeError(
+                    f"Cannot listen on {self.host} port {self.port}: {error}.", "Choose another."
+                ) from error
             who = owner(self.port) or "another program"
             raise BridgeError(
                 f"Port {self.port} is already in use by {who}.",
                 f"Stop it, or use another port: stemweave serve --port {self.port + 10}",
             ) from error
+        self.port = int(socket.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])  # port 0 lets the system choose
         return socket
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -108,15 +120,15 @@ class Server:
             poller.register(self._osc.fileno(), zmq.POLLIN)
         try:
             while not self._stop.is_set():
-                poller.register(self.worker.connection.fileno(), zmq.POLLIN)
                 pipe = self.worker.connection.fileno()
+                poller.register(pipe, zmq.POLLIN)
                 poller.poll(100)
                 self._receive()
                 if self._osc:
                     self._osc.receive()
                 self._hear_worker()
-                if self.worker.connection.closed or self.worker.connection.fileno() != pipe:
-                    poller.unregister(pipe)
+                poller.unregister(pipe)
+                self.worker.kill_if_deaf(self.cancel_grace)
                 self._drop_the_gone()
                 self._dispatch()
                 if ready and self.worker.ready:
@@ -150,6 +162,7 @@ class Server:
                 client, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            message: Message | None = None
             try:
                 decoded = protocol.decode(frames)
                 if decoded is None:
@@ -163,14 +176,29 @@ class Server:
                 self.heard[client] = time.monotonic()
                 if type(message) in self._on:
                     self._on[type(message)](client, message, payload)
+            except DamagedChunk as error:
+                self._fail_job(client, error.job, errors.DAMAGED, error.message, error.hint)
             except ProtocolError as error:
                 self._fail(client, errors.PROTOCOL, error.message, error.hint)
             except BridgeError as error:
-                job = getattr(message, "job", "")
-                if job in self.jobs.by_id and self.jobs.by_id[job].owner == client:
-                    self._end(self.jobs.by_id[job], "failed", (errors.DAMAGED, error.message, error.hint))
-                else:
-                    self._fail(client, errors.DAMAGED, error.message, error.hint, job)
+                self._fail_job(client, getattr(message, "job", ""), errors.DAMAGED, error.message, error.hint)
+            except OSError as error:
+                said = (
+                    f"The audio cannot be kept: {error.strerror}.",
+                    "Free some space on the server's disk, then try again.",
+                )
+                self._fail_job(client, getattr(message, "job", ""), "no_resource", *said)
+            except Exception:  # a fault of ours must not cost the other clients their server
+                log.exception("fault in answering a message")
+                self._fail_job(client, getattr(message, "job", ""), errors.INTERNAL, "The server made a mistake.")
+
+    def _fail_job(self, client: bytes, job: str, code: str, message: str, hint: str = "") -> None:
+        """End a client's job with an error; only say it where there is no such job."""
+        found = self._job(client, job)
+        if found is not None and found.state in OPEN:
+            self._end(found, "failed", (code, message, hint))
+        else:
+            self._fail(client, code, message, hint, job)
 
     def _hello(self, client: bytes, message: Hello, _: bytes) -> None:
         if not protocol.same_major(message.version):
@@ -236,7 +264,13 @@ class Server:
                 f"{protocol.MAX_JOBS} jobs of this client are open already.",
                 "Wait for one, or cancel one.",
             )
+        if self.full():
+            return errors.LIMIT, f"The server has {protocol.MAX_ALL_JOBS} jobs open already.", "Try again later."
         return self.unknown_preset(message.preset)
+
+    def full(self) -> bool:
+        """Whether no further job can be taken, from anybody."""
+        return sum(job.state in OPEN for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS
 
     def unknown_preset(self, preset: str) -> tuple[str, str, str] | None:
         if self.worker.ready and preset not in self.worker.presets:
@@ -293,6 +327,7 @@ class Server:
         return self.jobs.folder_for(self._numbers)
 
     def cancel(self, job: Job) -> None:
+        job.unwanted = True
         if job.state == "running":
             self.worker.cancel(job)
         elif job.state in OPEN:
@@ -345,12 +380,14 @@ class Server:
             if self._osc:
                 self._osc.ended(job)
         elif job.state == "done":
-            self.send(job.owner, Done(job.id, job.digests(), job.finished, job.seconds))
+            self.send(job.owner, Done(job.id, job.digests, job.finished, job.seconds))
         elif job.state == "cancelled":
             self.send(job.owner, Cancelled(job.id))
         else:
             assert job.error is not None
             self._fail(job.owner, *job.error, job=job.id)
+        for old in [other for other in self.jobs.of(job.owner) if other.announced][: -protocol.KEPT_JOBS]:
+            self.jobs.forget(old)
 
     def _end(self, job: Job, state, error: tuple[str, str, str] | None = None) -> None:
         job.state, job.error = state, error
@@ -378,23 +415,25 @@ class Server:
                 before, job.finished = job.finished, frames
                 self._queue_stretch(job, before)
         elif kind == "wrote":
-            if self._osc:
+            if self._osc and job.owner:
                 self._osc.wrote(job, *rest)
         else:
             self.worker.job = None
             if kind == "done":
-                job.seconds = rest[0]
+                job.seconds, job.digests = rest
                 self._end(job, "done")
             elif kind == "cancelled":
                 self._end(job, "cancelled")
             else:
                 self._end(job, "failed", rest)
             log.info("job %s %s", job.id, job.state)
+            if job.owner is None:
+                self.jobs.forget(job)
 
     def _progress(self, job: Job, fraction: float) -> None:
         if isinstance(job.owner, bytes):
             self.send(job.owner, Progress(job.id, fraction))
-        elif self._osc:
+        elif self._osc and job.owner:
             self._osc.progress(job, fraction)
 
     def _worker_died(self) -> None:
@@ -407,7 +446,11 @@ class Server:
         log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
         if lost is None:
             return
-        if lost.tries < TRIES:
+        if lost.owner is None:
+            self.jobs.forget(lost)
+        elif lost.unwanted:
+            self._end(lost, "cancelled")
+        elif lost.tries < TRIES:
             self.jobs.enqueue(lost, first=True)
         else:
             self._end(lost, "failed", (errors.WORKER_DIED, *DIED))
@@ -424,10 +467,11 @@ class Server:
         self.heard.pop(client, None)
         for job in self.jobs.of(client):
             if job.state == "running":
-                self.worker.cancel(job)
+                self.cancel(job)
                 job.owner, job.credit, job.announced = None, 0, False
                 job.outbox.clear()
             else:
+                job.state = "cancelled"  # or the queue would still give it to the worker
                 self.jobs.forget(job)
 
     def send(self, client: bytes, message: Message) -> None:

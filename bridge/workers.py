@@ -1,6 +1,8 @@
 """Where jobs run: a process of its own, so that a crash, an out-of-memory kill or a hang never takes the server along."""
 
+import hashlib
 import importlib
+import logging
 import multiprocessing
 import os
 import threading
@@ -26,6 +28,7 @@ class Desk:
     def __init__(self, connection: Connection, cancel: Any, number: int, order: Order):
         self._connection, self._cancel, self._number, self.order = connection, cancel, number, order
         self._last = 0.0
+        self._hashes: dict[str, Any] = {}
 
     def progress(self, fraction: float) -> None:
         if time.monotonic() - self._last > PROGRESS_EVERY or fraction >= 1:
@@ -33,12 +36,21 @@ class Desk:
             self._connection.send(("progress", self.order.job, fraction))
 
     def partial(self, start: int, stems: dict[str, np.ndarray]) -> None:
-        """Spool finished stretches, (channels, n) each, and say so."""
+        """Spool finished stretches, (channels, n) each, and say so. A second try writes over what the first one left, whose
+        bytes may still be on their way to the client."""
         for name, stem in stems.items():
-            with open(self.order.folder / f"{name}.f32", "wb" if start == 0 else "ab") as file:
-                file.write(np.ascontiguousarray(stem.T, dtype="<f4").tobytes())
+            path = self.order.folder / f"{name}.f32"
+            audio = np.ascontiguousarray(stem.T, dtype="<f4")
+            with open(path, "r+b" if path.exists() else "wb") as file:
+                file.seek(start * audio.itemsize * audio.shape[1])
+                file.write(audio.data)
+            self._hashes.setdefault(name, hashlib.sha256()).update(audio.data)
         frames = start + next(iter(stems.values())).shape[1]
         self._connection.send(("partial", self.order.job, frames, tuple(stems)))
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each stem's bytes, hexadecimal."""
+        return {name: sha.hexdigest() for name, sha in self._hashes.items()}
 
     def wrote(self, stem: str, path: Path) -> None:
         self._connection.send(("wrote", self.order.job, stem, str(path)))
@@ -87,10 +99,18 @@ def _model(name: str, device: str, backend: str) -> Any:
 
 
 def _names() -> tuple[list[str], list[str]]:
+    """Models and presets there are. A damaged card hides the list, not the engine: a job names the fault again."""
     from engine.models import list_models
     from engine.presets import list_presets
 
-    return [card.name for card in list_models()], [preset.name for preset in list_presets()]
+    names: list[list[str]] = []
+    for listed in (list_models, list_presets):
+        try:
+            names.append([entry.name for entry in listed()])
+        except StemweaveError as error:
+            logging.getLogger("stemweave").warning("%s", error)
+            names.append([])
+    return names[0], names[1]
 
 
 def worker_main(connection: Connection, cancel: Any, target: str) -> None:
@@ -111,7 +131,7 @@ def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
     job, started = desk.order.job, time.monotonic()
     try:
         run(desk)
-        return ("done", job, time.monotonic() - started)
+        return ("done", job, time.monotonic() - started, desk.digests())
     except Cancelled:
         return ("cancelled", job)
     except StemweaveError as error:
@@ -151,6 +171,7 @@ class Worker:
         self.presets: list[str] = []
         self._context = multiprocessing.get_context("spawn")
         self._number = 0
+        self._cancelled_at: float | None = None
         self.start()
 
     def start(self) -> None:
@@ -171,12 +192,19 @@ class Worker:
         self._number += 1
         self.job, job.state = job, "running"
         job.tries += 1
+        self._cancelled_at = None
         self.connection.send((self._number, job.order))
 
     def cancel(self, job: Job) -> None:
         """Ask the running job to stop; the worker answers `cancelled` at its next step."""
         if self.job is job:
             self.cancel_number.value = self._number
+            self._cancelled_at = self._cancelled_at or time.monotonic()
+
+    def kill_if_deaf(self, grace: float) -> None:
+        """End by force what has not heard cancel for `grace` seconds."""
+        if self.job is not None and self._cancelled_at and time.monotonic() - self._cancelled_at > grace:
+            self.process.kill()
 
     def events(self) -> Iterator[tuple]:
         """What the worker has reported since, ("died",) last when it is gone."""
@@ -195,7 +223,7 @@ class Worker:
         self.connection.close()
         self.process.kill()
         self.process.join()
-        lost, self.job = self.job, None
+        lost, self.job, self._cancelled_at = self.job, None, None
         self.start()
         return lost
 

@@ -1,5 +1,6 @@
 """The program itself: its commands, and the one place where errors become words and exit codes."""
 
+import errno
 import sys
 
 import typer
@@ -7,6 +8,9 @@ import typer
 from bridge.cli import data, doctor, models, separate, serve
 from bridge.cli.console import say_error
 from engine.errors import Cancelled, StemweaveError
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Faults of a disk that name no file; any other OSError without one is a fault of ours and keeps its traceback."""
 
 app = typer.Typer(
     name="stemweave",
@@ -18,7 +22,7 @@ app = typer.Typer(
 app.command("separate")(separate.separate)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
-app.command("demo")(separate.demo)
+app.command("demo", hidden=True)(separate.demo)
 app.add_typer(models.models, name="models")
 app.add_typer(models.presets, name="presets")
 app.add_typer(data.data, name="data")
@@ -36,4 +40,10 @@ def main() -> None:
         sys.exit(130)
     except StemweaveError as error:
         say_error(error.message, error.hint)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        say_error(f"{where}{error.strerror}.", "Check the path, who may write there, and the room on the disk.")
         sys.exit(1)

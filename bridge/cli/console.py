@@ -9,16 +9,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-out = Console()
-err = Console(stderr=True)
+# Without markup: a song may be called "take [final].wav", and brackets would be taken for a style and left out.
+out = Console(markup=False, highlight=False)
+err = Console(stderr=True, markup=False, highlight=False)
 
 
 def say_error(message: str, hint: str = "") -> None:
     """To stderr, the hint on a line of its own."""
-    err.print("[bold red]error:[/] ", end="")
-    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    err.print("error: ", style="bold red", end="")
+    err.print(message, soft_wrap=True)
     if hint:
-        err.print(hint, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        err.print(hint, style="yellow", soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

@@ -31,7 +31,7 @@ def render(
         render_dataset(
             folder, split, songs, seconds, font, rate, jobs, first, lambda done, of: progress(done / max(1, of))
         )
-    out.print(f"{songs} tracks in {folder}", highlight=False)
+    out.print(f"{songs} tracks in {folder}", soft_wrap=True)
 
 
 def train(
@@ -46,10 +46,14 @@ def train(
         def step(state: dict) -> None:
             progress(state["step"] / state["steps"])
             if state["step"] % 10 == 0:
-                err.print(f"step {state['step']}/{state['steps']} loss {state['loss']:.4f}", highlight=False)
+                err.print(f"step {state['step']}/{state['steps']} loss {state['loss']:.4f}")
 
-        folder = train(config, run, step)
-    out.print(f"model: {folder}", highlight=False, soft_wrap=True)
+        try:
+            folder = train(config, run, step)
+        except KeyboardInterrupt:
+            err.print("Stopped. The same command goes on from the last checkpoint.")
+            raise
+    out.print(f"model: {folder}", soft_wrap=True)
 
 
 def evaluate(
@@ -59,8 +63,8 @@ def evaluate(
     likelihood: Annotated[str | None, typer.Option()] = None,
     steps: Annotated[int | None, typer.Option()] = None,
     resamples: Annotated[int | None, typer.Option(help="1: without correction")] = None,
-    limit: Annotated[int | None, typer.Option(help="at most so many tracks")] = None,
-    seconds: Annotated[float | None, typer.Option(help="only the beginning of each track")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="at most so many tracks")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1.0, help="only the beginning of each track")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="also write the report here")] = None,
 ) -> None:
     """SI-SDR improvement by the protocol of MSDM's authors, with and without windows whose target is silent."""
@@ -69,6 +73,8 @@ def evaluate(
     from engine.presets import load_preset
 
     settings = load_preset(preset, model=model, likelihood=likelihood, steps=steps, resamples=resamples)
+    if as_json:
+        open(as_json, "a").close()  # an evaluation may take hours: what cannot be written shall fail before them
     with progress_bar("evaluating") as progress:
         report = evaluate(
             load_model(settings.model, settings.device, settings.backend),
@@ -88,7 +94,7 @@ def evaluate(
     out.print(
         f"{summary['tracks']} tracks, {summary['windows']} windows, 95 % interval of the mean over tracks "
         f"+-{summary['interval_95_db']} dB, real-time factor {summary['real_time_factor']}",
-        highlight=False,
+        soft_wrap=True,
     )
     if as_json:
         as_json.write_text(json.dumps(summary, indent=1))

@@ -55,7 +55,7 @@ def import_checkpoint(
     chosen = tuple(sources.split(",")) if sources else None
     with err.status("reading, checking and converting"):
         folder = import_msdm_checkpoint(checkpoint, user_models(), name, chosen)
-    out.print(f"{folder.name}: {folder}", highlight=False, soft_wrap=True)
+    out.print(f"{folder.name}: {folder}", soft_wrap=True)
 
 
 @presets.command("list")

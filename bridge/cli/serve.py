@@ -22,11 +22,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     server = Server(host, port, osc_port or None)
     server.stop_on_signals()
-    err.print(
-        f"stemweave serves at tcp://{host}:{port}" + (f", OSC at port {osc_port}" if osc_port else ""), highlight=False
-    )
+    err.print(f"stemweave serves at tcp://{host}:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
     err.print("loading the engine ... (Ctrl-C stops the server)", style="dim")
-    server.run(
-        lambda: err.print(f"ready; models: {', '.join(server.worker.models) or 'none'}", style="green", highlight=False)
-    )
+    server.run(lambda: err.print(f"ready; models: {', '.join(server.worker.models) or 'none'}", style="green"))
     err.print("stopped", style="dim")

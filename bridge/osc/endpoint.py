@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.osc_packet import OscPacket, ParseError
+from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
 from bridge.errors import BridgeError
@@ -58,7 +58,7 @@ class OscEndpoint:
                 return
             try:
                 messages = [timed.message for timed in OscPacket(data).messages]
-            except (ParseError, ValueError, IndexError, OverflowError):
+            except Exception:  # python-osc lets several kinds through for bytes that are not OSC
                 continue
             for message in messages:
                 self._handle(sender, message.address, list(message.params))
@@ -72,7 +72,7 @@ class OscEndpoint:
             return
         try:
             handler(sender, *arguments)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             usage = f"{ROOT}{address.removeprefix(ROOT)} {ADDRESSES[address.removeprefix(ROOT)][0]}"
             self.send(sender, "/error", "bad_arguments", f"Use: {usage} ({error})")
 
@@ -94,9 +94,11 @@ class OscEndpoint:
     def _separate(self, sender: tuple, path: str, out: str, seed: str | float = 0) -> None:
         if not (isinstance(path, str) and isinstance(out, str)):
             raise ValueError("path and outdir are texts")
-        job = self.server.submit_file(
-            sender, path, out, {"seed": int(float(seed)) if not isinstance(seed, str) else int(seed)}
-        )
+        whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(float(seed))
+        if self.server.full():
+            self.send(sender, "/error", "limit", "Too many jobs are open; wait for one, or cancel one.")
+            return
+        job = self.server.submit_file(sender, path, out, {"seed": whole})
         self.send(sender, "/job/accepted", job.id)
 
     def _cancel(self, sender: tuple, job: str) -> None:

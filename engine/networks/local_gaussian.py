@@ -21,6 +21,7 @@ from engine.denoiser import Conditioning, per_item
 from engine.networks.bands import Bands
 from engine.networks.unet2d import UNet2d
 
+HEADROOM = 10.0  # how far cells rise over their band's mean; where noise covers even that, noisy sources tell nothing
 POWER_FLOOR = 1e-12  # -120 dB full scale per cell: below 16-bit dither, above float32 underflow
 
 
@@ -78,7 +79,8 @@ class LocalGaussian(nn.Module):
     def powers(self, noisy: Tensor, noise_power: Tensor, mixture: Tensor | None, has_mixture: Tensor | None) -> Tensor:
         """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell."""
         mean = self.mean_power[:, :, None]
-        levels = [log_ratio(self.bands.pool(power(noisy)), mean + noise_power)]
+        audible = HEADROOM * mean / (HEADROOM * mean + noise_power)
+        levels = [audible * log_ratio(self.bands.pool(power(noisy)), mean + noise_power)]
         if mixture is None:
             levels += [torch.zeros_like(levels[0][:, :2])]
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import zmq
-from support.servers import address, running
+from support.servers import address, running, song, until
 
 from bridge import protocol
 from bridge.client import Client, find_server
@@ -22,17 +22,6 @@ from bridge.ports import free_port
 from bridge.protocol import AudioShape, Error, Hello, Ping, Pong, Submit, decode, encode
 from bridge.server import Server
 from engine.errors import Cancelled
-
-
-def audio(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32)
-
-
-def wait_until(question, what: str) -> None:
-    until = time.monotonic() + 30
-    while not question():
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def raw(server: Server, *frames: bytes, hello: bool = True) -> list:
@@ -50,19 +39,19 @@ def raw(server: Server, *frames: bytes, hello: bool = True) -> list:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("frames", [1, 255, 65536, 65537, 1_000_003])
 def test_audio_goes_there_and_back_bit_for_bit(server, frames, channels):
-    song = audio(frames, channels)
+    music = song(frames, channels)
     with Client(address(server)) as client:
-        stems = client.separate(song, 44100)
+        stems = client.separate(music, 44100)
     assert set(stems) == {"one", "residual"}
     for stem in stems.values():
-        assert np.array_equal(stem, song / 2)
+        assert np.array_equal(stem, music / 2)
 
 
 def test_progress_rises_and_partials_cover_the_song(server):
     seen, covered = [], []
     with Client(address(server)) as client:
         client.separate(
-            audio(200_000), 44100, overrides={"steps": 10}, on_progress=seen.append,
+            song(200_000), 44100, overrides={"steps": 10}, on_progress=seen.append,
             on_partial=lambda start, part: covered.append((start, part["one"].shape[1])),
         )  # fmt: skip
     assert seen == sorted(seen)
@@ -77,7 +66,7 @@ def test_the_first_stretch_is_here_while_the_rest_is_computed(server):
     early = []
     with Client(address(server)) as client, pytest.raises(Cancelled):
         client.separate(
-            audio(5000), 44100, overrides={"seed": 17}, on_partial=lambda start, part: early.append(part["one"].shape[1]),
+            song(5000), 44100, overrides={"seed": 17}, on_partial=lambda start, part: early.append(part["one"].shape[1]),
             cancelled=lambda: bool(early),
         )  # fmt: skip
     assert early[0] == 1000
@@ -94,49 +83,49 @@ def test_cancel_is_answered_while_the_job_runs_and_the_next_job_succeeds(server)
     with Client(address(server)) as client:
         with pytest.raises(Cancelled):
             client.separate(
-                audio(1000), 44100, overrides={"steps": 3000}, on_progress=seen.append, cancelled=lambda: len(seen) > 2
+                song(1000), 44100, overrides={"steps": 3000}, on_progress=seen.append, cancelled=lambda: len(seen) > 2
             )
         assert seen[-1] < 0.9
-        assert client.separate(audio(1000), 44100)
+        assert client.separate(song(1000), 44100)
 
 
 def test_the_engines_error_reaches_the_client_in_its_words(server):
     with Client(address(server)) as client:
         with pytest.raises(RemoteError, match="torn") as caught:
-            client.separate(audio(10), 44100, overrides={"seed": 15})
+            client.separate(song(10), 44100, overrides={"seed": 15})
         assert (caught.value.code, caught.value.hint) == ("bad_audio", "Splice it.")
         with pytest.raises(RemoteError, match="nobody foresaw"):
-            client.separate(audio(10), 44100, overrides={"seed": 16})
+            client.separate(song(10), 44100, overrides={"seed": 16})
         with pytest.raises(RemoteError, match="no preset called 'nothing'"):
-            client.separate(audio(10), 44100, preset="nothing")
+            client.separate(song(10), 44100, preset="nothing")
 
 
 def test_a_worker_killed_in_mid_job_is_replaced_and_the_job_done(server):
     """kill -9 from outside: the server goes on answering and the second try succeeds."""
-    song, result = audio(5000), {}
+    music, result = song(5000), {}
 
     def ask():
         with Client(address(server)) as client:
-            result.update(client.separate(song, 44100, overrides={"steps": 100}))
+            result.update(client.separate(music, 44100, overrides={"steps": 100}))
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_until(lambda: server.worker.job is not None, "the job to start")
+    until(lambda: server.worker.job is not None, "the job to start")
     victim = server.worker.process.pid
     os.kill(victim, signal.SIGKILL)
     with Client(address(server), timeout=1.0) as other:  # answered within a second
         other.status(timeout=1.0)
     thread.join(60)
-    assert np.array_equal(result["one"], song / 2)
+    assert np.array_equal(result["one"], music / 2)
     assert server.worker.process.pid != victim
 
 
 def test_a_job_that_kills_its_worker_twice_fails_with_words_and_the_next_succeeds(server):
     with Client(address(server)) as client:
         with pytest.raises(RemoteError, match="died while it worked on this job") as caught:
-            client.separate(audio(5000), 44100, overrides={"seed": 14})
+            client.separate(song(5000), 44100, overrides={"seed": 14})
         assert (caught.value.code, caught.value.retryable) == ("worker_died", True)
-        assert client.separate(audio(10), 44100)
+        assert client.separate(song(10), 44100)
 
 
 def test_a_client_that_vanishes_leaves_no_work_running():
@@ -146,26 +135,26 @@ def test_a_client_that_vanishes_leaves_no_work_running():
             f"Client('{address(server)}').separate(numpy.zeros((1, 9), 'f'), 44100, overrides={{'steps': 100000}})"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
-        wait_until(lambda: server.worker.job is not None, "the job to start")
+        until(lambda: server.worker.job is not None, "the job to start")
         process.kill()
         process.wait()
-        wait_until(lambda: server.worker.job is None and not server.jobs.by_id, "the job to be dropped")
+        until(lambda: server.worker.job is None and not server.jobs.by_id, "the job to be dropped")
         assert not list(server.jobs.folder.iterdir())
 
 
 def test_the_same_uuid_twice_is_one_job(server):
-    job, song = str(uuid.uuid4()), audio(70_000)
+    job, music = str(uuid.uuid4()), song(70_000)
     with Client(address(server)) as client:
-        first = client.separate(song, 44100, job=job)
+        first = client.separate(music, 44100, job=job)
         calls = []
-        again = client.separate(song, 44100, job=job, on_progress=calls.append)
+        again = client.separate(music, 44100, job=job, on_progress=calls.append)
         assert np.array_equal(first["one"], again["one"])
         assert not calls  # not computed again
         assert len(server.jobs.by_id) == 1
 
 
 def test_two_clients_get_their_own_and_cannot_touch_each_others(server):
-    songs, results = [audio(50_000, seed=seed) for seed in range(2)], {}
+    songs, results = [song(50_000, seed=seed) for seed in range(2)], {}
 
     def ask(number: int) -> None:
         with Client(address(server)) as client:
@@ -237,7 +226,7 @@ def test_garbage_costs_nobody_else_anything(server):
     with socket.create_connection(("127.0.0.1", server.port)) as stream:
         stream.sendall(b"GET / HTTP/1.1\r\n\r\n" * 100)
     with Client(address(server)) as client:
-        assert client.separate(audio(1000), 44100)
+        assert client.separate(song(1000), 44100)
     assert psutil.Process().memory_info().rss - memory < 200 * 2**20
 
 
@@ -276,7 +265,7 @@ def test_a_server_that_falls_silent_is_given_up(monkeypatch):
         client = Client(f"tcp://127.0.0.1:{port}")
         thread.join()
         with pytest.raises(BridgeError, match="fallen silent"):
-            client.separate(audio(10), 44100)
+            client.separate(song(10), 44100)
         client.close()
         router.linger = 0
 
@@ -286,7 +275,7 @@ def test_a_restarted_server_is_recognised(server, monkeypatch):
     with Client(address(server)) as client:
         monkeypatch.setattr(server, "session", "another")
         with pytest.raises(BridgeError, match="restarted"):
-            client.separate(audio(10), 44100, overrides={"steps": 200})
+            client.separate(song(10), 44100, overrides={"steps": 200})
 
 
 def test_pong_carries_the_session(server):
@@ -312,4 +301,4 @@ def test_no_worker_outlives_its_server():
     time.sleep(1.0)
     process.kill()
     process.wait()
-    wait_until(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie", "the worker to go")
+    until(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie", "the worker to go")

@@ -40,6 +40,6 @@ def test_chunked_is_unchunked_to_within_the_tolerance(model, stems):
 
 def test_the_zero_shot_prior_separates(model, stems):
     mixture = np.sum(list(stems.values()), axis=0)[:, : 4 * 44100]
-    found = separate(model, mixture, 44100, load_preset("separate-dirac", steps=30, churn=0.0, resamples=1))
+    found = separate(model, mixture, 44100, load_preset("separate-zero-shot"))
     gains = [si_sdr_improvement(found[name], stems[name][:, : 4 * 44100], mixture) for name in SOURCES]
     assert np.mean(gains) > 0, gains

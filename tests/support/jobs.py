@@ -12,7 +12,8 @@ from engine.errors import AudioError, Cancelled
 
 def halves(desk: Desk) -> None:
     """Two stems, each half of the input, in pieces of 1000 frames with progress. A seed of 13 kills the process once, 14 always,
-    15 and 16 fail, 17 waits to be cancelled; steps: how many 20 ms steps to take first, cancellable."""
+    15 and 16 fail, 17 waits to be cancelled; steps: how many 20 ms steps to take first, cancellable; pause: ms
+    before each piece."""
     order = desk.order
     audio = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(order.audio.frames, order.audio.channels).T
     seed, steps = order.overrides.get("seed", 0), order.overrides.get("steps", 1)
@@ -22,6 +23,7 @@ def halves(desk: Desk) -> None:
         if desk.cancelled():
             raise Cancelled()
     for start in range(0, audio.shape[1], 1000):
+        time.sleep(order.overrides.get("pause", 0) / 1000)
         half = audio[:, start : start + 1000] / 2
         desk.partial(start, {"one": half, "residual": half})
         while seed == 17:
@@ -36,3 +38,10 @@ def halves(desk: Desk) -> None:
         raise AudioError("The tape is torn.", "Splice it.")
     if seed == 16:
         raise ZeroDivisionError
+
+
+def stubborn(desk: Desk) -> None:
+    """Works on for good and never asks whether to stop."""
+    desk.progress(0.5)
+    while True:
+        time.sleep(0.05)

@@ -1,29 +1,103 @@
-"""A real server on a free loopback port, in a thread of the test; its worker runs what the test names."""
+"""A real server on a free loopback port, in a thread of the test, and a client that speaks message by message."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
+import zmq
+
+from bridge import protocol
 from bridge.ports import free_port
+from bridge.protocol import Hello, Message
 from bridge.server import Server
 
 HALVES = "support.jobs:halves"
+PATIENCE = 60.0  # seconds; a guard against hanging, never a measure of speed
+
+
+def song(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
+    """(channels, frames) float32 noise."""
+    return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32)
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for something that comes by itself; its value."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {what}")
 
 
 @contextmanager
-def running(target: str = HALVES, **options) -> Iterator[Server]:
-    """The server, its worker ready."""
+def running(target: str = HALVES, **options: Any) -> Iterator[Server]:
+    """A running server, its worker ready."""
     server = Server(port=free_port(), target=target, **options)
     ready = threading.Event()
-    thread = threading.Thread(target=server.run, args=(ready.set,))
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            server.run(ready.set)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(60), "the worker did not start"
+        assert ready.wait(PATIENCE)
         yield server
     finally:
         server.stop()
-        thread.join(20)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert not failure, f"the server died of {failure[0]!r}"
 
 
 def address(server: Server) -> str:
     return f"tcp://127.0.0.1:{server.port}"
+
+
+class Speaker:
+    """A client that sends exactly what the test says and remembers everything that comes back."""
+
+    def __init__(self, port: int, hello: bool = True):
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.connect(f"tcp://127.0.0.1:{port}")
+        self.seen: list[tuple[Message, bytes]] = []
+        if hello:
+            self.say(Hello(protocol.VERSION, "test"))
+            self.hear(protocol.Welcome)
+
+    def say(self, message: Message, payload: bytes | None = None) -> None:
+        self.socket.send_multipart(protocol.encode(message, payload))
+
+    def say_chunk(self, job: str, offset: int, audio: np.ndarray) -> None:
+        """audio: (channels, n), sent as the frames from `offset` on."""
+        payload = np.ascontiguousarray(audio.T, dtype="<f4").tobytes()
+        self.socket.send_multipart(protocol.chunk(job, "", offset, payload))
+
+    def hear(self, kind: type[Message], job: str = "") -> Any:
+        """The next message of a kind, others being kept in `seen`."""
+        while self.socket.poll(int(PATIENCE * 1000)):
+            decoded = protocol.decode(self.socket.recv_multipart())
+            assert decoded is not None
+            self.seen.append(decoded)
+            if isinstance(decoded[0], kind) and (not job or getattr(decoded[0], "job", None) == job):
+                return decoded[0]
+        raise AssertionError(f"no {kind.__name__} came")
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> "Speaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

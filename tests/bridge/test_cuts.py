@@ -1,0 +1,125 @@
+"""A connection that is cut in mid-transfer, and a disk that is full: the job goes on, or says what is wrong."""
+
+import socket
+import threading
+import uuid
+
+import numpy as np
+import pytest
+from support.servers import Speaker, running, song, until
+
+from bridge.client import Client
+from bridge.errors import RemoteError
+from bridge.jobs import Job
+from bridge.protocol import Accepted, AudioShape, Error, Submit
+
+
+class Cutter:
+    """A TCP relay in front of a server that drops its first connection once it has carried `limit` bytes one way."""
+
+    def __init__(self, port: int, up: int = 0, down: int = 0):
+        self.target, self.limits, self.cuts = port, {"up": up, "down": down}, 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                inner, _ = self._listener.accept()
+            except OSError:
+                return
+            outer = socket.create_connection(("127.0.0.1", self.target))
+            for way, source, sink in (("up", inner, outer), ("down", outer, inner)):
+                threading.Thread(target=self._relay, args=(way, source, sink), daemon=True).start()
+
+    def _relay(self, way: str, source: socket.socket, sink: socket.socket) -> None:
+        carried = 0
+        try:
+            while data := source.recv(16384):
+                carried += len(data)
+                if not self.cuts and 0 < self.limits[way] < carried:
+                    self.cuts += 1
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as server:
+        yield server
+
+
+@pytest.mark.parametrize("way", [{"up": 3_000_000}, {"down": 3_000_000}, {"up": 100_000}, {"down": 40_000}])
+def test_a_link_cut_in_mid_transfer_costs_nothing(server, way):
+    mixture = song(1_500_000)
+    cutter = Cutter(server.port, **way)
+    try:
+        with Client(f"tcp://127.0.0.1:{cutter.port}") as client:
+            starts: list[int] = []
+            stems = client.separate(
+                mixture, 44_100, overrides={"pause": 1}, on_partial=lambda start, part: starts.append(start)
+            )
+        assert cutter.cuts == 1
+        np.testing.assert_array_equal(stems["one"], mixture / 2)
+        assert starts == sorted(set(starts))
+    finally:
+        cutter.close()
+
+
+def test_a_disk_without_room_fails_the_job_and_not_the_server(server, monkeypatch):
+    def full(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "append", full)
+            with pytest.raises(RemoteError, match="No space left") as caught:
+                client.separate(song(100), 44_100)
+            assert (caught.value.code, caught.value.retryable) == ("no_resource", True)
+        client.separate(song(100), 44_100)
+
+
+def test_a_fault_in_the_server_itself_costs_one_job(server, monkeypatch):
+    def broken(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "append", broken)
+            with pytest.raises(RemoteError) as caught:
+                client.separate(song(100), 44_100)
+            assert caught.value.code == "internal"
+        client.separate(song(100), 44_100)
+
+
+def test_all_clients_together_have_a_limit_too(server, monkeypatch):
+    monkeypatch.setattr("bridge.protocol.MAX_ALL_JOBS", 2)
+    with Speaker(server.port) as one, Speaker(server.port) as other:
+        for _ in range(2):
+            one.say(Submit(str(uuid.uuid4()), AudioShape(44_100, 1, 10, "0" * 64)))
+            one.hear(Accepted)
+        other.say(Submit(str(uuid.uuid4()), AudioShape(44_100, 1, 10, "0" * 64)))
+        assert other.hear(Error).code == "limit"
+
+
+def test_a_job_can_be_cancelled_from_another_thread(server):
+    from engine.errors import Cancelled
+
+    job = str(uuid.uuid4())
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+        timer = threading.Timer(0.3, client.cancel, (job,))
+        timer.start()
+        with pytest.raises(Cancelled):
+            client.separate(song(10), 44_100, overrides={"steps": 3000}, job=job)
+    until(lambda: server.worker.job is None, "the worker lets go")

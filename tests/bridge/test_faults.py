@@ -1,0 +1,133 @@
+"""The server over a real socket, with jobs whose results are known."""
+
+import time
+import uuid
+
+import numpy as np
+import pytest
+from support.servers import Speaker, running, song
+
+from bridge import protocol
+from bridge.client import Client
+from bridge.errors import RemoteError
+from bridge.protocol import (
+    Accepted,
+    AudioShape,
+    Cancel,
+    Cancelled,
+    Credit,
+    Done,
+    Error,
+    Ping,
+    Pong,
+    Submit,
+)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running(gone_after=2.0, osc_port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+        yield client
+
+
+def test_partial_stems_arrive_while_the_job_runs(server, client):
+    states: list[dict[str, int]] = []
+    client.separate(
+        song(4000), 44_100, overrides={"pause": 200}, on_partial=lambda *_: states.append(server.jobs.count())
+    )
+    assert states[0].get("running") == 1
+
+
+def test_cancel_is_not_kept_waiting_by_an_upload(server):
+    with Speaker(server.port) as speaker:
+        job, mixture = str(uuid.uuid4()), song(100_000)
+        speaker.say(Submit(job, AudioShape(44_100, 2, 10_000_000, "0" * 64)))
+        speaker.hear(Accepted)
+        speaker.say_chunk(job, 0, mixture)
+        speaker.say(Cancel(job))
+        speaker.hear(Cancelled, job)
+
+
+def test_too_many_open_jobs_of_one_client_are_refused(server):
+    with Speaker(server.port) as speaker:
+        for number in range(protocol.MAX_JOBS + 1):
+            speaker.say(Submit(f"many-{number}", AudioShape(44_100, 1, 10, "0" * 64)))
+        refusal = speaker.hear(Error)
+        assert (refusal.code, refusal.job) == ("limit", f"many-{protocol.MAX_JOBS}")
+
+
+def test_the_python_client_raises_the_servers_refusal(server, monkeypatch):
+    monkeypatch.setattr(protocol, "VERSION", "9.0")
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "same_major", lambda version: False)
+        with pytest.raises(RemoteError) as caught:
+            Client(f"tcp://127.0.0.1:{server.port}")
+    assert caught.value.code == "version"
+
+
+def test_a_job_submitted_again_before_its_audio_came_still_gets_it(server):
+    with Speaker(server.port) as speaker:
+        audio, mixture = AudioShape(44_100, 2, 10, "0" * 64), song(10)
+        import hashlib
+
+        audio.sha256 = hashlib.sha256(np.ascontiguousarray(mixture.T).tobytes()).hexdigest()
+        job = str(uuid.uuid4())
+        speaker.say(Submit(job, audio))
+        speaker.hear(Credit)
+        speaker.say(Submit(job, audio))
+        assert speaker.hear(Accepted).state == "uploading"
+        speaker.hear(Credit)
+        speaker.say_chunk(job, 0, mixture)
+        speaker.say(Credit(job, 8))
+        done = speaker.hear(Done)
+        assert set(done.stems) == {"one", "residual"}
+
+
+def test_another_clients_job_cannot_be_cancelled_or_fed(server):
+    with Speaker(server.port) as one, Speaker(server.port) as other:
+        job = str(uuid.uuid4())
+        one.say(Submit(job, AudioShape(44_100, 2, 10, "0" * 64)))
+        one.hear(Accepted)
+        other.say(Cancel(job))
+        assert other.hear(Error).code == "unknown_job"
+        other.say_chunk(job, 0, song(10))
+        other.say(Ping())
+        other.hear(Pong)
+        assert server.jobs.by_id[job].received == 0
+
+
+def test_a_client_may_rest_between_jobs_longer_than_the_server_waits_for_the_silent(server, client):
+    client.separate(song(10), 44_100)
+    time.sleep(server.gone_after + 1.5)
+    client.separate(song(10), 44_100)
+
+
+def test_a_slow_callback_does_not_lose_the_job(server, client):
+    slept: list[bool] = []
+
+    def slow(_: float) -> None:
+        if not slept:
+            slept.append(True)
+            time.sleep(server.gone_after + 1.5)
+
+    client.separate(song(10), 44_100, overrides={"steps": 250}, on_progress=slow)
+
+
+def test_finished_jobs_of_a_long_lived_client_do_not_pile_up(server, client):
+    for _ in range(12):
+        client.separate(song(10), 44_100)
+    assert server.jobs.count()["done"] < 10
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,76 @@
+"""Datagrams that ought to hurt: the server goes on."""
+
+import socket
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+from support.servers import Speaker, running, song, until
+
+from bridge.client import Client
+from bridge.protocol import AudioShape, Ping, Pong, Submit
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running(osc_port=0, gone_after=1.0) as server:
+        yield server
+
+
+@pytest.fixture
+def patch(server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as patch:
+        patch.bind(("127.0.0.1", 0))
+        patch.connect(("127.0.0.1", server._osc.port))
+        patch.settimeout(30)
+        yield patch
+
+
+def say(patch: socket.socket, address: str, *arguments: object) -> None:
+    builder = OscMessageBuilder(address="/stemweave" + address)
+    for argument in arguments:
+        builder.add_arg(argument)
+    patch.send(builder.build().dgram)
+
+
+def hear(patch: socket.socket, address: str) -> list:
+    while True:
+        message = OscMessage(patch.recv(65536))
+        if message.address == "/stemweave" + address:
+            return list(message.params)
+
+
+@pytest.mark.parametrize("seed", [float("inf"), float("nan"), "1e999", "x", b"blob", [1, 2]])
+def test_seeds_that_are_no_numbers_are_answered(patch, seed):
+    say(patch, "/separate", "song.wav", "out", seed)
+    assert hear(patch, "/error")[0] == "bad_arguments"
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(lambda b: b"#bundle\0" + b)))
+def test_no_datagram_stops_the_server(patch, data):
+    patch.send(data)
+
+
+def test_it_still_answers(patch):
+    say(patch, "/ping")
+    assert hear(patch, "/pong") == []
+
+
+def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server):
+    speaker, mixture = Speaker(server.port), song(1000)
+    import hashlib
+
+    digest = hashlib.sha256(mixture.T.tobytes()).hexdigest()
+    speaker.say(Submit("vanishing", AudioShape(44_100, 2, 1000, digest), overrides={"steps": 100_000}))
+    speaker.say_chunk("vanishing", 0, mixture)
+    until(lambda: server.worker.job, "the job runs")
+    speaker.close()
+    until(lambda: server.worker.job is None, "the job is dropped")
+    with Speaker(server.port) as other:
+        other.say(Ping())
+        other.hear(Pong)
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+        client.separate(song(10), 44_100)
