@@ -43,10 +43,10 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 system:
 	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2
 
-# Make the embedded model again: data first (about 12 GB), then hours of training. FluidR3 is the font it is trained on.
+# Make the embedded model again: data first (about 9 GB), then a quarter of an hour of training. FluidR3 is the font it is trained on.
 data: $(VENV)/test.stamp
 	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont
-	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
+	$(BIN)/stemweave data render datasets/train --split train --songs 500 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 100 --seconds 12 --jobs 2
 
 model: data

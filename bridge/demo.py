@@ -18,6 +18,7 @@ from bridge.client import Client, find_server
 from bridge.errors import BridgeError
 from bridge.ports import free_port
 from engine.audio import read_audio, write_audio
+from engine.errors import ResourceError
 from presets import DEMO
 
 SOURCES = ("bass", "drums", "guitar", "piano")
@@ -114,7 +115,13 @@ def draw(path: Path, true: dict[str, np.ndarray], found: dict[str, np.ndarray], 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from engine.evaluation.pictures import log_mel
+    try:
+        from engine.evaluation.pictures import log_mel
+    except (ImportError, OSError) as error:
+        raise ResourceError(
+            f"The stems are written, but no picture of them can be drawn: torchaudio fails with {error}.",
+            "pip install --force-reinstall torchaudio",
+        ) from error
 
     figure, axes = pyplot.subplots(len(true), 2, figsize=(12, 9), sharex=True, sharey=True, layout="constrained")
     for row, name in zip(axes, true, strict=True):
@@ -124,6 +131,7 @@ def draw(path: Path, true: dict[str, np.ndarray], found: dict[str, np.ndarray], 
             axis.imshow(picture, origin="lower", aspect="auto", vmin=-80, vmax=0, cmap="magma", extent=extent)
             axis.set_title(f"{name}, {title}", loc="left", fontsize=10)
             axis.set_yticks([])
+    figure.supylabel("pitch, low to high (mel scale)", fontsize=10)
     for axis in axes[-1]:
         axis.set_xlabel("seconds")
     figure.savefig(path, dpi=90)

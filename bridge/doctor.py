@@ -1,14 +1,17 @@
 """What `stemweave doctor` finds out: each check an outcome and, where it is not well, what to do."""
 
+import contextlib
 import importlib.metadata
+import io
 import platform
-import sys
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from bridge import protocol
-from bridge.client import find_server
+from bridge.client import Client
+from bridge.errors import VERSION, BridgeError, RemoteError
 from bridge.ports import is_free, owner
 from engine.errors import StemweaveError
 
@@ -16,6 +19,16 @@ PACKAGES = (
     "stemweave", "torch", "torchaudio", "numpy", "onnxruntime-gpu", "onnxruntime", "pyzmq", "python-osc", "sounddevice",
     "soundfile", "soxr",
 )  # fmt: skip
+AGAIN = "pip install stemweave again"
+PATIENCE = 0.5  # seconds a server on this machine may take to answer
+
+IDENTITY = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x02\x10\r"
+)
+"""The smallest ONNX model, y = x: enough to see which providers start."""
+
+Outcome = Literal["ok", "warning", "problem"]
 
 
 @dataclass(frozen=True)
@@ -23,46 +36,71 @@ class Finding:
     """outcome: "ok", "warning" (something is missing that the main job does without) or "problem" (it does not)."""
 
     check: str
-    outcome: Literal["ok", "warning", "problem"]
+    outcome: Outcome
     found: str
     remedy: str = ""
 
 
-def examine(port: int = protocol.DEFAULT_PORT) -> list[Finding]:
-    """All checks, in the order a person would ask."""
-    return [finding for check in CHECKS for finding in check(port)]
+def examine(port: int = protocol.DEFAULT_PORT, osc_port: int = protocol.DEFAULT_OSC_PORT) -> list[Finding]:
+    """All checks, in the order a person would ask. A check that fails itself is a finding too."""
+    findings = [finding for check, weight in CHECKS.items() for finding in _survived(check, weight)]
+    findings += _survived(lambda: ports(port, osc_port), "warning", f"port {port}")
+    return findings + _survived(sound_devices, "warning")
 
 
-def versions(_: int) -> list[Finding]:
+def _survived(check: Callable[[], list[Finding]], weight: Outcome, name: str = "") -> list[Finding]:
+    """The check's findings; when it cannot even be made (a half-installed library raises anything), that, as `weight` says."""
+    try:
+        return check()
+    except Exception as error:
+        name = name or check.__name__.replace("_", " ")
+        return [Finding(name, weight, f"cannot be looked at: {error!r}", AGAIN)]
+
+
+def versions() -> list[Finding]:
+    """What is installed. The two onnxruntimes write the same files, so that the one installed last breaks the other."""
     findings = [Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")]
+    installed = {}
     for package in PACKAGES:
         try:
-            findings.append(Finding(package, "ok", importlib.metadata.version(package)))
+            installed[package] = importlib.metadata.version(package)
+            findings.append(Finding(package, "ok", installed[package]))
         except importlib.metadata.PackageNotFoundError:
             if not package.startswith("onnxruntime"):
-                findings.append(Finding(package, "problem", "not installed", "pip install stemweave again"))
+                findings.append(Finding(package, "problem", "not installed", AGAIN))
+    if {"onnxruntime", "onnxruntime-gpu"} <= set(installed):
+        findings.append(
+            Finding(
+                "one onnxruntime", "warning", "onnxruntime and onnxruntime-gpu are both installed and overwrite each other",
+                "pip uninstall onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu",
+            )
+        )  # fmt: skip
     return findings
 
 
-def torch_devices(_: int) -> list[Finding]:
+def torch_devices() -> list[Finding]:
+    """What the model can run on."""
     from engine.devices import torch_devices
 
     devices = torch_devices()
-    if len(devices) > 1:
-        return [Finding("torch devices", "ok", ", ".join(devices))]
-    return [
-        Finding(
-            "torch devices", "ok", devices[0],
-            "No GPU that torch can use. With an NVIDIA card: install its driver, then pip install --force-reinstall torch",
-        )
-    ]  # fmt: skip
+    remedy = (
+        "No GPU that torch can use, which the main job does without. With an NVIDIA card: install its driver, then "
+        "pip install --force-reinstall torch"
+    )
+    return [Finding("torch devices", "ok", ", ".join(devices), remedy if len(devices) == 1 else "")]
 
 
-def torchaudio(_: int) -> list[Finding]:
+def torchaudio() -> list[Finding]:
+    """PyPI's torchaudio for Linux is linked to CUDA, and beside a CPU-only torch part of it cannot load."""
     try:
         from engine.torchaudio_shim import extension_loaded
     except (ImportError, OSError) as error:
-        return [Finding("torchaudio works", "problem", str(error), "pip install --force-reinstall torchaudio")]
+        return [
+            Finding(
+                "torchaudio works", "warning", f"cannot be imported (only the demo's pictures need it): {error}",
+                "pip install --force-reinstall torchaudio",
+            )
+        ]  # fmt: skip
     how = (
         "with its compiled extension"
         if extension_loaded
@@ -71,22 +109,45 @@ def torchaudio(_: int) -> list[Finding]:
     return [Finding("torchaudio works", "ok", how)]
 
 
-def onnx_providers(_: int) -> list[Finding]:
-    """onnxruntime lists what it was built with, not what is there: only a session tells, and there is none yet."""
+def onnx_providers() -> list[Finding]:
+    """onnxruntime lists what it was built with and falls back to the CPU in silence: only sessions tell what is there."""
     try:
         import onnxruntime
-    except ImportError:
+    except (ImportError, OSError) as error:
         return [
-            Finding("onnxruntime", "warning", "cannot be imported", "pip install --force-reinstall onnxruntime-gpu")
-        ]
-    from engine.devices import torch_devices
+            Finding(
+                "onnxruntime", "warning", f"cannot be imported: {error}",
+                "pip install --force-reinstall onnxruntime-gpu (onnxruntime on macOS and ARM)",
+            )
+        ]  # fmt: skip
+    built = onnxruntime.get_available_providers()
+    usable = [name for name in built if _starts(onnxruntime, name)]
+    said = [", ".join(name.removesuffix("ExecutionProvider") for name in names) or "none" for names in (built, usable)]
+    return [Finding("onnxruntime", "ok" if usable else "warning", f"built for {said[0]}; usable here: {said[1]}")]
 
-    built = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
-    usable = [name for name in built if name == "CPU" or "cuda" in " ".join(torch_devices())]
-    return [Finding("onnxruntime", "ok", f"built for {', '.join(built)}; usable here: {', '.join(usable) or 'none'}")]
+
+def _starts(onnxruntime, provider: str) -> bool:
+    """Whether a session gets this provider when it asks for it."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _hushed(onnxruntime):
+            session = onnxruntime.InferenceSession(IDENTITY, providers=[provider])
+    except Exception:
+        return False
+    return provider in session.get_providers()
 
 
-def backends_and_models(_: int) -> list[Finding]:
+@contextlib.contextmanager
+def _hushed(onnxruntime) -> Iterator[None]:
+    """Without its log: what does not load is the answer here, not an error to print."""
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)
+
+
+def backends_and_models() -> list[Finding]:
+    """What can run a model, and the models there are."""
     from engine.backends import BACKENDS
     from engine.models import DEFAULT, list_models
 
@@ -97,32 +158,59 @@ def backends_and_models(_: int) -> list[Finding]:
         return [*findings, Finding("models", "problem", error.message, error.hint)]
     if DEFAULT in names:
         return [*findings, Finding("models", "ok", ", ".join(names))]
-    return [*findings, Finding("models", "problem", f"no model called '{DEFAULT}'", "pip install stemweave again")]
+    return [*findings, Finding("models", "problem", f"no model called '{DEFAULT}'", AGAIN)]
 
 
-def port_in_use(port: int) -> list[Finding]:
-    address = f"tcp://127.0.0.1:{port}"
-    welcome = find_server(address)
-    if welcome:
-        who = owner(port) or "a process"
-        return [
-            Finding(
-                f"port {port}",
-                "ok",
-                f"a stemweave server ({who}, protocol {welcome.version}, session {welcome.session[:8]})",
-            )
-        ]
+def ports(port: int, osc_port: int) -> list[Finding]:
+    """Whether a server runs or could, and who is in its way. The OSC port may well be our own server's."""
+    here, ours = _server_port(port)
+    osc = f"OSC port {osc_port}"
+    who = owner(osc_port, "udp")
+    if _udp_is_free(osc_port):
+        return [here, Finding(osc, "ok", "free")]
+    if ours and who == owner(port):
+        return [here, Finding(osc, "ok", f"the same server ({who or 'as far as can be seen'})")]
+    remedy = f"Stop it, or serve elsewhere: stemweave serve --osc-port {elsewhere(osc_port)}"
+    return [here, Finding(osc, "warning", f"in use by {who or 'another program'}", remedy)]
+
+
+def _server_port(port: int) -> tuple[Finding, bool]:
+    """(what holds the port, whether it is a stemweave server)."""
+    name, who = f"port {port}", owner(port) or "another program"
+    try:
+        with Client(f"tcp://127.0.0.1:{port}", PATIENCE) as client:
+            welcome = client.welcome
+        found = f"a stemweave server ({who}, protocol {welcome.version}, session {welcome.session[:8]})"
+        return Finding(name, "ok", found), True
+    except RemoteError as error:
+        if error.code == VERSION:
+            return Finding(
+                name, "warning", f"a stemweave server of another version ({who}): {error.message}", error.hint
+            ), True
+    except BridgeError:
+        pass  # nobody there, or somebody who does not speak the protocol
     if is_free(port):
-        return [Finding(f"port {port}", "ok", "free; no server runs (separate works in its own process)")]
-    return [
-        Finding(
-            f"port {port}", "warning", f"in use by {owner(port) or 'another program'}, which is no stemweave server",
-            f"Stop it, or serve elsewhere: stemweave serve --port {port + 10}",
-        )
-    ]  # fmt: skip
+        return Finding(name, "ok", "free; no server runs (separate works in its own process)"), False
+    remedy = f"Stop it, or serve elsewhere: stemweave serve --port {elsewhere(port)}"
+    return Finding(name, "warning", f"in use by {who}, which does not answer as a stemweave server", remedy), False
 
 
-def sound_devices(_: int) -> list[Finding]:
+def elsewhere(port: int) -> int:
+    """Another port to suggest."""
+    return port + 10 if port + 10 <= 65535 else port - 10
+
+
+def _udp_is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def sound_devices() -> list[Finding]:
+    """Where `--play` would be heard."""
     from bridge.play import sounddevice
 
     try:
@@ -136,11 +224,16 @@ def sound_devices(_: int) -> list[Finding]:
     return [Finding("sound", "ok", ", ".join(devices))]
 
 
-CHECKS: tuple[Callable[[int], list[Finding]], ...] = (
-    versions, torch_devices, torchaudio, onnx_providers, backends_and_models, port_in_use, sound_devices,
-)  # fmt: skip
+CHECKS: dict[Callable[[], list[Finding]], Outcome] = {
+    versions: "problem",
+    torch_devices: "problem",
+    torchaudio: "warning",
+    onnx_providers: "warning",
+    backends_and_models: "problem",
+}
+"""Each with how much it matters when it cannot even be made."""
 
 
 def verdict(findings: list[Finding]) -> int:
     """Exit code: 1 when something keeps the main job from running."""
-    return int(any(finding.outcome == "problem" for finding in findings) or sys.version_info < (3, 11))
+    return int(any(finding.outcome == "problem" for finding in findings))

@@ -112,7 +112,7 @@ def sample(model: Model, mixture: Tensor, preset: Preset, noise: Noise, on_step:
     grid = tasks.TASKS[preset.task](mixture, model.spec)
     denoiser = tasks.guided(model.denoiser, grid, preset, model.spec)
     sigmas = karras(preset.steps, preset.sigma_min, preset.sigma_max, preset.rho)
-    x = sigmas[0].to(mixture) * noise.like(grid.known)
+    x = preset.temperature * sigmas[0].to(mixture) * noise.like(grid.known)
     options = Options(preset.churn, preset.resamples)
     return SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
 

@@ -18,6 +18,7 @@ class Preset:
     """name; title: one line for people. task: key of TASKS. model: name of a model folder. backend, device: what runs it.
     likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule. churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
+    temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
     overlap: of chunks, in seconds. batch: chunks computed together. seed: fixes the result.
     """
 
@@ -37,6 +38,7 @@ class Preset:
     resamples: int = 1
     constrained: str = "bass"
     gamma: float = 0.75
+    temperature: float = 1.0
     overlap: float = 1.0
     batch: int = 4
     seed: int = 0
@@ -54,7 +56,7 @@ class Preset:
             _within(key, getattr(self, key), 1, 10_000)
         for key in ("sigma_min", "sigma_max", "rho", "gamma"):
             _within(key, getattr(self, key), 1e-9, 1e6)
-        for key in ("churn", "overlap"):
+        for key in ("churn", "temperature", "overlap"):
             _within(key, getattr(self, key), 0, 1e6)
         if self.sigma_min > self.sigma_max:
             raise PresetError(f"'sigma_min' ({self.sigma_min}) must not exceed 'sigma_max' ({self.sigma_max}).")

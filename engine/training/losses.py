@@ -26,7 +26,8 @@ def edm_loss(denoiser: Denoiser, batch: Batch, sigma_data: float) -> Tensor:
 
 def cell_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     """Mean magnitude of the error in the cells of the transform, in units of what is left to know there: the deviation
-    sqrt(d^2 s^2 / (d^2 + s^2)) of EDM's weighting with d^2 the mean power of the band, times the amplitude of the band (its root, where less is left to know).
+    sqrt(d^2 s^2 / (d^2 + s^2)) of EDM's weighting with d^2 the mean power of the band, times the amplitude of the band (its
+    root, where less is left to know).
 
     With nothing but the mixture to go by this is the plain L1 distance of complex spectra, which trains separators faster than
     squares do; with little noise it counts errors relative to the noise. Its minimum is the conditional median. Examples that

@@ -12,51 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.models import write_tiny_model
 
-from bridge.client import find_server
 from bridge.ports import free_port
 
 RATE = 44100
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """A folder with a tiny model called "default" in models/."""
-    folder = tmp_path_factory.mktemp("home")
-    write_tiny_model(folder / "models" / "default")
-    return folder
-
-
-@pytest.fixture
-def stemweave(home, tmp_path):
-    """Runs the program there; gives back the finished process."""
-    environment = os.environ | {"STEMWEAVE_MODELS": str(home / "models"), "COLUMNS": "200", "HOME": str(tmp_path)}
-    environment.pop("PYTHONPATH", None)  # of the other tests' workers; a user has none
-
-    def run(*arguments: object, **options) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "bridge", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False, **options
-        )
-
-    run.environment = environment
-    return run
-
-
-@pytest.fixture
-def song(tmp_path) -> Path:
-    samples = 0.1 * np.random.default_rng(0).standard_normal((20_000, 2))
-    soundfile.write(tmp_path / "song.wav", samples, RATE, subtype="FLOAT")
-    return tmp_path / "song.wav"
-
-
-def refused(process: subprocess.CompletedProcess, *words: str) -> None:
-    """It ended with exit code 1, in words, without a traceback."""
-    assert process.returncode == 1, process.stderr
-    assert "Traceback" not in process.stderr
-    for word in words:
-        assert word in process.stderr, process.stderr
 
 
 def separated(stemweave, song, *more) -> subprocess.CompletedProcess:
@@ -73,7 +32,7 @@ def test_separate_writes_stems_that_sum_to_the_song(stemweave, song):
     assert soundfile.info(stems["bass"]).samplerate == RATE
 
 
-def test_stems_are_not_overwritten_without_being_asked_to(stemweave, song):
+def test_stems_are_not_overwritten_without_being_asked_to(refused, stemweave, song):
     assert separated(stemweave, song).returncode == 0
     refused(separated(stemweave, song), "already holds bass.wav", "--overwrite")
     assert separated(stemweave, song, "--overwrite").returncode == 0
@@ -103,7 +62,7 @@ def bad(folder: Path, kind: str) -> Path:
         ("inf", "not numbers"), ("six", "6 channels"), ("cut", "ends early"),
     ],
 )  # fmt: skip
-def test_bad_audio_is_refused_with_its_message(stemweave, tmp_path, kind, words):
+def test_bad_audio_is_refused_with_its_message(refused, stemweave, tmp_path, kind, words):
     refused(stemweave("separate", bad(tmp_path, kind), "-o", tmp_path / "out", "--server", "none"), words)
     assert not (tmp_path / "out").exists()
 
@@ -132,42 +91,27 @@ def test_odd_audio_is_separated_all_the_same(stemweave, tmp_path, samples):
         (["--play", "kazoo"], "There is no stem called 'kazoo'"),
     ],
 )
-def test_unknown_choices_are_named_with_what_there_is(stemweave, song, options, words):
+def test_unknown_choices_are_named_with_what_there_is(refused, stemweave, song, options, words):
     refused(separated(stemweave, song, *options), words)
     assert not list((song.parent / "out").glob("*.wav")) if (song.parent / "out").exists() else True
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_the_work(stemweave, song, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refused, stemweave, song, tmp_path):
     (tmp_path / "file").write_text("")
     refused(stemweave("separate", song, "-o", tmp_path / "file" / "out", "--server", "none"), "Cannot write in")
 
 
-def test_play_plays_or_says_what_to_do_and_leaves_the_stems(stemweave, song):
+def test_play_plays_or_says_what_to_do_and_leaves_the_stems(refused, stemweave, song):
     process = separated(stemweave, song, "--play", "bass")
     assert (song.parent / "out" / "bass.wav").exists()
     if process.returncode != 0:
         refused(process, "played", "stems are written")
 
 
-def test_a_server_that_is_named_but_not_there_is_told(stemweave, song):
+def test_a_server_that_is_named_but_not_there_is_told(refused, stemweave, song):
     refused(
         stemweave("separate", song, "-o", song.parent / "out", "--server", "tcp://127.0.0.1:9"), "No stemweave server"
     )
-
-
-@pytest.fixture
-def served(stemweave):
-    """A server started from the command line: (its port, its process)."""
-    port = free_port()
-    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
-    process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not (welcome := find_server(f"tcp://127.0.0.1:{port}")) or not welcome.presets:
-        assert time.monotonic() < until
-        assert process.poll() is None
-    yield port, process
-    process.kill()
-    process.communicate()
 
 
 def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served, song):
@@ -181,7 +125,7 @@ def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served,
         np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
 
 
-def test_a_server_refuses_what_it_must_in_the_same_words(stemweave, served, song):
+def test_a_server_refuses_what_it_must_in_the_same_words(refused, stemweave, served, song):
     port, _ = served
     address = f"tcp://127.0.0.1:{port}"
     refused(
@@ -189,7 +133,7 @@ def test_a_server_refuses_what_it_must_in_the_same_words(stemweave, served, song
     )
 
 
-def test_a_second_server_at_the_same_port_is_told_whose_it_is(stemweave, served):
+def test_a_second_server_at_the_same_port_is_told_whose_it_is(refused, stemweave, served):
     port, process = served
     refused(
         stemweave("serve", "--port", port, "--osc-port", "0"), f"Port {port} is already in use by", str(process.pid)
@@ -229,7 +173,7 @@ def test_lists_speak_json(stemweave):
     assert "separate-gaussian" in stemweave("presets", "list").stdout
 
 
-def test_importing_what_is_no_checkpoint_is_refused(stemweave, song):
+def test_importing_what_is_no_checkpoint_is_refused(refused, stemweave, song):
     refused(stemweave("models", "import", song), "not a PyTorch checkpoint")
 
 
@@ -250,11 +194,11 @@ def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path):
     assert not list((tmp_path / "out").glob("*.wav"))
 
 
-def test_render_without_a_font_says_which_to_install(stemweave, tmp_path):
+def test_render_without_a_font_says_which_to_install(refused, stemweave, tmp_path):
     refused(stemweave("data", "render", tmp_path / "d", "--songs", "1", "--font", "none.sf2"), "There is no sound font")
 
 
-def test_evaluate_reports_both_variants(stemweave, tmp_path):
+def test_evaluate_reports_both_variants(refused, stemweave, tmp_path):
     font = "/usr/share/sounds/sf2/TimGM6mb.sf2"
     assert (
         stemweave("data", "render", "d", "--songs", 2, "--seconds", 5, "--split", "heldout", "--font", font).returncode
