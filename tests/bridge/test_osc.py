@@ -115,10 +115,11 @@ def test_unknown_addresses_jobs_and_garbage(patch):
     patch.send("/job/cancel", "no-such-job")
     assert patch.hear("/job/error")[1] == "unknown_job"
     rng = np.random.default_rng(0)
-    for _ in range(500):
-        patch.socket.sendto(rng.bytes(int(rng.integers(0, 200))), ("127.0.0.1", patch.port))
-    patch.send("/ping")
-    assert patch.hear("/pong") == []
+    for _ in range(25):
+        for _ in range(20):  # few enough at once that the system drops none, the ping least of all
+            patch.socket.sendto(rng.bytes(int(rng.integers(0, 200))), ("127.0.0.1", patch.port))
+        patch.send("/ping")
+        assert patch.hear("/pong") == []
 
 
 def test_a_bundle_is_done_in_order(patch):

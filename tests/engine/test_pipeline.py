@@ -121,7 +121,7 @@ def test_level_does_not_matter(tiny):
     usual = separate(tiny, song, RATE, load_preset())
     for gain in (10.0, 0.01):
         found = separate(tiny, song * np.float32(gain), RATE, load_preset())
-        np.testing.assert_allclose(found["bass"] / gain, usual["bass"], atol=1e-5)
+        np.testing.assert_allclose(found["bass"] / gain, usual["bass"], atol=2e-4)
 
 
 def test_progress_rises_to_one_and_partials_cover_the_song_in_order(tiny):
