@@ -21,7 +21,7 @@ def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module
     channels = {"in_channels" if network == "msdm_unet" else "sources": len(spec.sources)}
     try:
         return NETWORKS[network](**channels | arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"The network '{network}' cannot be built from its card: {error}.") from error
 
 
