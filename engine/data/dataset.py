@@ -10,19 +10,26 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from engine.data.composer import compose
+from engine.data.composer import COMPOSER, compose
 from engine.data.mixing import mix
-from engine.data.render import render_song
+from engine.data.render import Renderer
 from engine.errors import DataError
 
 SPLITS = ("train", "validation", "heldout", "demo")
 ABOUT = "track.json"
 DEFAULT_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+MIXING = 99  # so that the mixing dice are not the composer's
+
+_renderer: Renderer | None = None  # a worker process's own, open as long as it lives
 
 
 def song_seed(split: str, index: int) -> int:
     """Seed of a split's song; no two (split, index) share one, but by a chance of 2^-64."""
     return int.from_bytes(hashlib.sha256(f"stemweave {split} {index}".encode()).digest()[:8], "big")
+
+
+def track_name(index: int) -> str:
+    return f"Track{index:05d}"
 
 
 def render_dataset(
@@ -39,56 +46,78 @@ def render_dataset(
     """Write out/TrackXXXXX/{source}.wav, 16-bit stereo, and track.json for songs first .. first + songs of a split.
 
     A source that does not play has no file. Tracks that are complete (track.json is written last) are left as they are.
-    progress(done, of).
+    progress(done, of). Ctrl-C ends it quietly; what is complete stays, and the same call goes on from there.
     """
     if split not in SPLITS:
         raise DataError(f"There is no split called '{split}'.", f"Splits: {', '.join(SPLITS)}.")
+    out = Path(out)
     missing = [i for i in range(first, first + songs) if not (out / track_name(i) / ABOUT).exists()]
-    done = songs - len(missing)
-    if progress:
-        progress(done, songs)
-    arguments = [(out, split, index, seconds, sound_font, sample_rate) for index in missing]
-    if jobs == 1:
-        results = (render_track(*argument) for argument in arguments)
-        for count, _ in enumerate(results, done + 1):
-            if progress:
-                progress(count, songs)
+    report = progress or (lambda done, of: None)
+    report(songs - len(missing), songs)
+    if not missing:
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(render_track, *argument) for argument in arguments]
+    try:
+        work = _alone if jobs == 1 else _together
+        for done, _ in enumerate(work(out, split, missing, seconds, sound_font, sample_rate, jobs), 1):
+            report(songs - len(missing) + done, songs)
+    except KeyboardInterrupt:
+        return
+
+
+def _alone(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
+    with Renderer(sound_font, sample_rate) as renderer:
+        for index in missing:
+            yield render_track(out, split, index, seconds, renderer, Path(sound_font).name)
+
+
+def _together(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
+    Renderer(sound_font, sample_rate).close()  # what is wrong with the font is said here, not in every worker
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=_open, initargs=(sound_font, sample_rate)) as pool:
+        font = Path(sound_font).name
+        futures = [pool.submit(_render_in_worker, out, split, index, seconds, font) for index in missing]
         try:
-            for count, future in enumerate(as_completed(futures), done + 1):
-                future.result()
-                if progress:
-                    progress(count, songs)
+            for future in as_completed(futures):
+                yield future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def track_name(index: int) -> str:
-    return f"Track{index:05d}"
+def _open(sound_font: Path, sample_rate: int) -> None:
+    global _renderer
+    _renderer = Renderer(sound_font, sample_rate)
 
 
-def render_track(out: Path, split: str, index: int, seconds: float, sound_font: Path, sample_rate: int) -> Path:
-    """Compose, render, mix and write one track. Returns its folder."""
+def _render_in_worker(out: Path, split: str, index: int, seconds: float, font: str) -> Path:
+    assert _renderer is not None
+    return render_track(out, split, index, seconds, _renderer, font)
+
+
+def render_track(out: Path, split: str, index: int, seconds: float, renderer: Renderer, font: str) -> Path:
+    """Compose, render, mix and write one track. font: its name, for the record. Returns the track's folder."""
     song = compose(song_seed(split, index), seconds)
-    stems = render_song(song, sound_font, sample_rate)
-    stems = mix(stems, sample_rate, np.random.default_rng([song.seed, 2]))
+    stems = mix(renderer.render(song), np.random.default_rng([song.seed, MIXING]), renderer.sample_rate)
     folder = out / track_name(index)
     folder.mkdir(parents=True, exist_ok=True)
     for source, stem in stems.items():
+        file = folder / f"{source}.wav"
         if stem.any():
-            soundfile.write(folder / f"{source}.wav", stem.T, sample_rate, subtype="PCM_16")
+            soundfile.write(file, stem.T, renderer.sample_rate, subtype="PCM_16")
+        else:
+            file.unlink(missing_ok=True)
     about = {
         "description": song.describe(),
         "split": split,
         "seed": song.seed,
+        "composer": COMPOSER,
         "tempo_bpm": round(song.tempo_bpm, 3),
         "key": f"{song.key} {song.mode}",
+        "meter": song.meter,
         "style": song.style,
         "programs": {source: part.program for source, part in song.parts.items()},
-        "sound_font": Path(sound_font).name,
+        "playing": {source: list(part.playing) for source, part in song.parts.items()},
+        "sound_font": font,
     }
     temporary = folder / f".{ABOUT}.new"
     temporary.write_text(json.dumps(about, indent=1))

@@ -1,110 +1,142 @@
-"""The drummer: grooves as sixteenth-note strings, varied bar by bar, with ghost notes, fills and crashes."""
+"""The drummer: settles a kit and a groove for a song, then plays it bar by bar with variations, fills and crashes."""
+
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from engine.data.playing import Bar, Event, Hand, chance, pick, uniform
+from engine.data.grooves import FILLS, GROOVES, PIECES, Groove
+from engine.data.playing import Bar, Event, Hand, chance, pick, uniform, weigh
 
-KICK, RIM, SNARE, CLAP, HAT, PEDAL, OPEN, CRASH, RIDE, BELL = 36, 37, 38, 39, 42, 44, 46, 49, 51, 53
-TAMBOURINE, COWBELL, SPLASH, SHAKER, CONGA_HIGH, CONGA_LOW, CLAVES = 54, 56, 55, 82, 63, 64, 75
-TOMS = (50, 48, 47, 45, 43, 41)
-
-# One string a piece, one character a sixteenth: X accent, x plain, o ghost, . rest, ? now and then.
-GROOVES: dict[str, dict[int, str]] = {
-    "rock": {KICK: "X.....x.X?x.....", SNARE: "....X.......X..?", HAT: "X.x.X.x.X.x.X.x."},
-    "rock_ride": {KICK: "X..x..x.X.......", SNARE: "....X.......X...", RIDE: "X.x.X.x.X.x.X.x."},
-    "straight_eight": {KICK: "X.......X.x.....", SNARE: "....X.......X...", HAT: "x.x.x.x.x.x.x.x?"},
-    "punk": {KICK: "X.x...x.X.x...x.", SNARE: "..X...X...X...X.", HAT: "X.X.X.X.X.X.X.X."},
-    "funk": {KICK: "X..x..x...x..x..", SNARE: "....X.o.o.o.X..o", HAT: "XxxxXxxxXxxxXxxx"},
-    "funk_open": {
-        KICK: "X.x....x..X..x..",
-        SNARE: "....X..o.o..X.o.",
-        HAT: "x.xxx.xxx.x.x.x.",
-        OPEN: "..............x.",
-    },
-    "sixteens": {KICK: "X..x....X.x.....", SNARE: "....X.......X...", HAT: "xoxoxoxoxoxoxoxo"},
-    "four_on_floor": {
-        KICK: "X...X...X...X...",
-        CLAP: "....X.......X...",
-        OPEN: "..X...X...X...X.",
-        HAT: "x.?.x.?.x.?.x.?.",
-    },
-    "disco": {KICK: "X...X...X...X...", SNARE: "....X.......X...", HAT: "xx.xxx.xxx.xxx.x", OPEN: "..x...x...x...x."},
-    "half_time": {KICK: "X.....x....x....", SNARE: "........X.......", HAT: "x.x.x.x.x.x.x.x."},
-    "shuffle": {KICK: "X.....x.X.......", SNARE: "....X.......X...", RIDE: "X..xX..xX..xX..x"},
-    "swing": {KICK: "o...o...o...o...", RIDE: "X...X..xX...X..x", PEDAL: "....x.......x...", SNARE: "?..o...?..?o...?"},
-    "bossa": {KICK: "X..xX..xX..xX..x", RIM: "X..X..X...X..X..", HAT: "x.x.x.x.x.x.x.x."},
-    "latin": {
-        KICK: "X..x..x.X..x..x.",
-        COWBELL: "X...x.X.x...X.x.",
-        CONGA_HIGH: "..x...xx..x...x.",
-        CONGA_LOW: "......x.......x.",
-    },
-    "ballad": {KICK: "X.......x.......", RIM: "....x.......x...", HAT: "x...x...x...x..."},
-    "train": {SNARE: "oxooXxooxoxoXxoo", KICK: "X...x...X...x...", PEDAL: "..x...x...x...x."},
-    "breakbeat": {KICK: "X.X.......X?....", SNARE: "....X..o.o..X..o", RIDE: "x.x.x.x.x.x.x.x."},
-    "trap": {KICK: "X......x..x.....", CLAP: "........X.......", HAT: "xxxxxx?xxx?xxxxx"},
-    "electro": {
-        KICK: "X..X..X...X..X..",
-        CLAP: "....X.......X...",
-        HAT: "..x...x...x...xx",
-        SHAKER: "xoxoxoxoxoxoxoxo",
-    },
-    "toms": {KICK: "X...x...X...x...", 45: "x..x..x.x..x..x.", 41: "....x.......x.x.", SNARE: "............X..."},
-    "brushes": {SNARE: "x.o.X.o.x.o.X.o.", RIDE: "x...x..xx...x..x", KICK: "x.......x......."},
-    "reggae": {KICK: "........X.......", RIM: "........X.......", HAT: "x.xxx.xxx.xxx.x."},
-    "tambourine": {KICK: "X.......X.......", SNARE: "....X.......X...", TAMBOURINE: "x.x.x.x.x.x.x.x."},
-    "march": {SNARE: "XoxoxoxoXxoxXoxo", KICK: "X.......X......."},
-    "waltz": {KICK: "X...........", SNARE: "....x...x...", HAT: "x...x...x..."},
-    "waltz_ride": {KICK: "X...........", PEDAL: "....x...x...", RIDE: "X...X.x.X..."},
-    "six_eight": {KICK: "X...........", SNARE: "......X.....", HAT: "X.x.x.X.x.x."},
-    "six_eight_busy": {KICK: "X...x.....x.", SNARE: "......X....o", RIDE: "XoxoxoXoxoxo"},
-}
-
-THREE = ("waltz", "waltz_ride")
-SIX = ("six_eight", "six_eight_busy")
-FOUR = tuple(name for name in GROOVES if name not in (*THREE, *SIX))
+KICKS = PIECES["kick"]
+STRENGTHS = {"X": 1.1, "x": 0.9, "o": 0.42, "?": 0.7}
+TIMEKEEPERS = {"as drawn": 6, "ride": 2, "open": 0.8, "bell": 0.3, "cowbell": 0.25, "tambourine": 0.3, "cabasa": 0.3}
 
 
-def play_drums(groove: str, hand: Hand, bar: Bar) -> list[Event]:
-    """One bar: the groove with its dice thrown, a fill when the section ends, a crash when it begins."""
-    rng = hand.rng
-    fill = bar.last and chance(rng, 0.7)
-    cut = bar.beats - pick(rng, (0.5, 1.0, 1.0, 2.0)) if fill else bar.beats
-    swap = hand.remember(bar, "cymbal", lambda: pick(rng, (None, None, RIDE, OPEN, TAMBOURINE, SHAKER)))
-    events = []
-    for piece, steps in GROOVES[groove].items():
-        key = swap if piece == HAT and swap is not None and bar.intensity > 0.6 else piece
-        for step in range(round(bar.beats * 4)):
-            mark = steps[step % len(steps)]
-            beat = step / 4
-            if beat >= cut or mark == "." or (mark == "?" and not chance(rng, 0.35)) or chance(rng, 0.02):
+def invented(rng: np.random.Generator, beats: int) -> Groove:
+    """A groove nobody drew: probable places for each piece, and dice."""
+    steps = 4 * beats
+    heavy = [0.95 if at == 0 else 0.3 if at % 4 == 0 else 0.22 if at % 2 == 0 else 0.1 for at in range(steps)]
+    back = [at for at in range(steps) if at % 8 == 4] if beats == 4 else [pick(rng, (4, 6, 8))]
+    if beats == 4 and chance(rng, 0.25):
+        back = [8]
+    kick = "".join(
+        "x" if rng.random() < p * uniform(rng, 0.7, 1.5) and at not in back else "." for at, p in enumerate(heavy)
+    )
+    ghosts = uniform(rng, 0, 0.25)
+    snare = "".join("X" if at in back else "o" if rng.random() < ghosts else "." for at in range(steps))
+    cell = pick(rng, ("x.x.", "x...", "xoxo", "..x.", "x.xx", "xxx.", "X.o."))
+    lanes: dict[str, tuple[str, ...]] = {"kick": (kick,), pick(rng, ("snare", "snare", "stick", "clap")): (snare,)}
+    lanes[pick(rng, ("hat", "hat", "hat", "ride", "shaker", "tambourine"))] = (cell * beats,)
+    if chance(rng, 0.4):
+        extra = pick(rng, ("open", "cowbell", "conga_high", "low", "block", "tambourine", "agogo"))
+        lanes[extra] = ("".join("x" if rng.random() < 0.15 else "." for _ in range(steps)),)
+    return Groove(lanes, beats, uniform(rng, 0.1, 0.7))
+
+
+@dataclass
+class Drummer:
+    """One drummer of one song. kit: which key each lane strikes. `hand.memory` keeps what each section settled on."""
+
+    hand: Hand
+    grooves: dict[str, tuple[str, Groove]] = field(default_factory=dict)
+    kit: dict[str, int] = field(default_factory=dict)
+    crash_next: bool = False
+
+    def __post_init__(self) -> None:
+        self.kit = {lane: pick(self.hand.rng, keys) for lane, keys in PIECES.items()}
+        self.fill_rate = uniform(self.hand.rng, 0.1, 0.6)
+
+    def settle(self, section: str, names: tuple[str, ...], beats: int) -> str:
+        """Choose the groove of a section; returns its name."""
+        rng = self.hand.rng
+        if section not in self.grooves:
+            fitting = [name for name in names if GROOVES[name].beats == beats]
+            if not fitting or chance(rng, 0.2):
+                fitting = [name for name, groove in GROOVES.items() if groove.beats == beats]
+            if self.grooves and chance(rng, 0.5):
+                self.grooves[section] = next(iter(self.grooves.values()))
+            elif chance(rng, 0.15):
+                self.grooves[section] = ("own_groove", invented(rng, beats))
+            else:
+                name = pick(rng, fitting)
+                self.grooves[section] = (name, GROOVES[name])
+        return self.grooves[section][0]
+
+    def _drawn(self, bar: Bar) -> list[tuple[str, float, float]]:
+        """(lane, offset, strength) of a bar as the section's groove has it."""
+        hand, groove = self.hand, self.grooves[bar.section][1]
+        timekeeper = hand.remember(bar, "timekeeper", lambda: weigh(hand.rng, TIMEKEEPERS))
+        hits = []
+        for lane, patterns in groove.lanes.items():
+            pattern = hand.remember(bar, lane, partial(pick, hand.rng, patterns))
+            steps = 4 * groove.beats
+            if len(pattern) > steps:
+                pattern = pattern[:steps] if bar.index % 2 == 0 else pattern[steps:]
+            if lane == "hat" and timekeeper != "as drawn":
+                lane = timekeeper
+            for step, mark in enumerate(pattern):
+                if mark == "." or (mark == "?" and chance(hand.rng, 0.6)):
+                    continue
+                hits.append((lane, step * bar.beats / steps, STRENGTHS[mark]))
+        return hits
+
+    def _varied(self, bar: Bar, hits: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+        rng, loose = self.hand.rng, self.grooves[bar.section][1].loose
+        kept = []
+        for lane, offset, strength in hits:
+            weak = offset % 1 != 0
+            if weak and chance(rng, 0.12 * loose):
                 continue
-            velocity = {"X": 1.0, "x": 0.8, "?": 0.7, "o": 0.42}[mark] * (0.7 + 0.35 * bar.intensity)
-            events.append(Event(bar.start + beat, 0.2, key, velocity))
-    if groove in ("trap", "sixteens") and chance(rng, 0.4):
-        start = pick(rng, (1.0, 2.5, 3.5)) % bar.beats
-        events += [Event(bar.start + start + i / 8, 0.1, HAT, 0.5 + 0.05 * i) for i in range(pick(rng, (3, 4, 6)))]
-    if fill:
-        events += _fill(rng, bar, cut)
-    if bar.index == 0 and chance(rng, 0.6):
-        events.append(Event(bar.start, 1.5, pick(rng, (CRASH, CRASH, 57, SPLASH)), uniform(rng, 0.7, 1.0)))
-    return events
+            if lane in ("kick", "snare") and weak and chance(rng, 0.06 * loose):
+                offset += pick(rng, (-0.25, 0.25))
+            if lane == "hat" and offset == bar.beats - 0.5 and chance(rng, 0.15 * loose + 0.05):
+                lane = "open"
+            kept.append((lane, offset % bar.beats, strength))
+            if lane == "hat" and chance(rng, 0.03 * loose):  # a roll of thirty-seconds
+                kept += [(lane, offset + 0.125, strength * 0.75)]
+        if chance(rng, 0.3 * loose):
+            kept.append(("kick", 0.25 * int(rng.integers(1, round(4 * bar.beats))), 0.82))
+        if chance(rng, 0.5 * loose):
+            kept.append(("snare", 0.25 * int(rng.integers(1, round(4 * bar.beats))), 0.38))
+        return kept
 
+    def _fill(self, bar: Bar, hits: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+        rng = self.hand.rng
+        beats = min(bar.beats, pick(rng, (0.5, 1, 1, 2, 2, 3, 4)))
+        begin = bar.beats - beats
+        names, drawing = pick(rng, FILLS)
+        lanes = names.split()
+        kept = [hit for hit in hits if hit[1] < begin]
+        struck = 0
+        total = max(1, round(beats * len(drawing)))
+        for step in range(total):
+            mark = drawing[step % len(drawing)]
+            if mark == ".":
+                continue
+            # Around the kit once over the fill if it is long, else lane by lane.
+            lane = lanes[struck % len(lanes)] if beats <= 1 else lanes[min(len(lanes) - 1, step * len(lanes) // total)]
+            kept.append((lane, begin + step / len(drawing), STRENGTHS[mark] * (0.8 + 0.25 * step / total)))
+            struck += 1
+        self.crash_next = chance(rng, 0.75)
+        return kept
 
-def _fill(rng: np.random.Generator, bar: Bar, cut: float) -> list[Event]:
-    """Sixteenths or triplets from `cut` to the bar's end, down the toms or on the snare, growing louder."""
-    step = pick(rng, (0.25, 0.25, 1 / 3, 0.125 if bar.beats - cut <= 1 else 0.25))
-    count = int((bar.beats - cut) / step)
-    pieces = pick(rng, (TOMS, (SNARE,), (SNARE, 48, 45, 41), (38, 38, 48, 48, 45, 45), (CLAP, SNARE)))
-    events = []
-    for i in range(count):
-        if chance(rng, 0.85):
-            piece = pieces[min(len(pieces) - 1, i * len(pieces) // max(1, count))]
-            events.append(Event(bar.start + cut + i * step, 0.2, piece, 0.6 + 0.4 * i / max(1, count)))
-    return events
-
-
-def kicks(groove: str, beats: float) -> tuple[float, ...]:
-    """Offsets of the bass drum in a bar of the groove: what a bass player listens for."""
-    steps = GROOVES[groove].get(KICK, "X...x...")
-    return tuple(step / 4 for step in range(round(beats * 4)) if steps[step % len(steps)] in "Xx")
+    def play(self, bar: Bar) -> list[Event]:
+        """The bar's strokes; settle() must have named the section's groove."""
+        rng = self.hand.rng
+        hits = self._varied(bar, self._drawn(bar))
+        if self.crash_next:
+            hits.append((pick(rng, ("crash", "crash", "crash", "splash", "china")), 0.0, 1.05))
+            self.crash_next = False
+        if chance(rng, 0.8 if bar.last else self.fill_rate * (0.5 if bar.index % 4 == 3 else 0.08)):
+            hits = self._fill(bar, hits)
+        events = []
+        for lane, offset, strength in hits:
+            key = self.kit[lane]
+            if lane in ("low", "mid", "high") and chance(rng, 0.3):
+                key = pick(rng, PIECES[lane])
+            if 0 <= offset < bar.beats:
+                events.append(Event(bar.start + offset, 0.22, key, strength))
+                if lane == "snare" and strength > 0.85 and chance(rng, 0.03):  # flam
+                    events.append(Event(bar.start + offset, 0.05, key, strength * 0.5, delay_s=-0.028))
+        return events

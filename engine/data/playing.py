@@ -18,13 +18,14 @@ Item = TypeVar("Item")
 class Event:
     """A note on the way: beat from the song's start, length in beats, delay_s in seconds (strums, flams).
 
-    gesture: "", "bend" (scoop up into the pitch), "slide" (from far below), "vibrato" or "fall".
+    strength: 1 is the player's usual. gesture: "", "bend" (scoop up into the pitch), "slide" (from far below), "vibrato"
+    or "swell" (in from nothing).
     """
 
     beat: float
     length: float
     pitch: int
-    velocity: float
+    strength: float
     delay_s: float = 0.0
     gesture: str = ""
 
@@ -101,19 +102,12 @@ def uniform(rng: np.random.Generator, low: float, high: float) -> float:
 def rhythm(
     rng: np.random.Generator, beats: float, density: float, syncopation: float, grid: float = 0.25
 ) -> list[tuple[float, float]]:
-    """(offset, length) of notes in a bar. density: notes a beat, roughly. syncopation 0-1: how much weak places draw."""
+    """(offset, length) of notes in a bar. density: notes a beat. syncopation 0-1: how much weak places
+    draw. grid: 0.25 or 0.5 beats."""
+    strong, half, weak = 1.0 - 0.45 * syncopation, 0.45 + 0.5 * syncopation, 0.12 + 0.5 * syncopation
+    beat = [strong, half] if grid == 0.5 else [strong, weak, half, weak]
     steps = round(beats / grid)
-    hits = []
-    for step in range(steps):
-        offset = step * grid
-        if offset % 1 == 0:
-            weight = 1.0 - 0.45 * syncopation
-        elif offset % 0.5 == 0:
-            weight = 0.45 + 0.5 * syncopation
-        else:
-            weight = 0.12 + 0.5 * syncopation
-        if rng.random() < min(0.97, weight * density * (0.25 if grid == 0.25 else grid) * 2.2):
-            hits.append(offset)
+    hits = [at * grid for at in range(steps) if rng.random() < min(0.97, density * beat[at % len(beat)] / sum(beat))]
     if not hits:
         hits = [0.0 if rng.random() < 0.7 else grid * int(rng.integers(steps))]
     ends = [*hits[1:], beats]

@@ -1,52 +1,84 @@
-"""FluidSynth and the mixing desk, with a small sound font."""
+"""FluidSynth, with a small sound font."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from engine.data.composer import compose
-from engine.data.dataset import render_dataset
-from engine.data.mixing import mix
-from engine.data.render import render_song
-from engine.data.tracks import Tracks
+from engine.data.render import Renderer, render_song
+from engine.data.song import PROGRAMS, SOURCES, Control, Note, Part, Song
 from engine.errors import DataError
 
 FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-SOURCES = ("bass", "drums", "guitar", "piano")
 RATE = 22050
 
 
-def test_a_song_sounds_the_same_whatever_was_rendered_before():
-    song, other = compose(1, 4.0), compose(2, 4.0)
-    first = render_song(song, FONT, RATE)
-    render_song(other, FONT, RATE)
-    again = render_song(song, FONT, RATE)
-    for source in SOURCES:
-        assert np.array_equal(first[source], again[source])
+@pytest.fixture(scope="module")
+def renderer():
+    with Renderer(FONT, RATE) as opened:
+        yield opened
 
 
-def test_stems_have_the_songs_length_and_sound_where_there_are_notes():
-    song = compose(3, 5.0)
-    for source, stem in render_song(song, FONT, RATE).items():
-        assert stem.shape == (2, 5 * RATE)
-        if source not in song.parts:
-            assert not stem.any()
-            continue
-        note = song.parts[source].notes[0]
-        start = int(note.start_s * RATE)
-        assert np.abs(stem[:, start : start + RATE // 2]).max() > 10 * np.abs(stem[:, : max(1, start - 200)]).max()
+def song_of(part: Part, source: str = "piano", seconds: float = 2.0, seed: int = 0) -> Song:
+    return Song(seed, 120.0, "C", "major", "test", "4/4", 0.5, 1.0, seconds, {source: part})
 
 
-def test_a_mix_is_a_sum_that_does_not_clip():
+def test_a_song_gives_the_same_bits_whatever_was_rendered_before(renderer):
+    songs = [compose(seed, 3.0) for seed in range(6)]
+    first = [renderer.render(song) for song in songs]
+    for song, before in list(zip(songs, first, strict=True))[::-1]:
+        again, alone = renderer.render(song), render_song(song, FONT, RATE)
+        for source in SOURCES:
+            assert np.array_equal(before[source], again[source])
+            assert np.array_equal(before[source], alone[source])
+
+
+def test_the_synthesizers_reverb_is_on_in_some_songs(renderer):
+    note = Part(0, (Note(0.0, 0.1, 60, 100),))
+    tails = [np.abs(renderer.render(song_of(note, seed=seed))["piano"][:, RATE:]).max() for seed in range(20)]
+    assert max(tails) > 10 * min(tails)
+
+
+def test_stems_have_the_songs_length_and_sound_where_there_are_notes(renderer):
     for seed in range(6):
-        stems = mix(render_song(compose(seed, 4.0), FONT, RATE), RATE, np.random.default_rng(seed))
-        mixture = np.sum(list(stems.values()), axis=0)
-        assert np.abs(mixture).max() <= 10 ** (-1 / 20) + 1e-6
-        assert all(np.isfinite(stem).all() for stem in stems.values())
-        assert all(stem.shape == (2, 4 * RATE) for stem in stems.values())
+        song = compose(seed, 5.0)
+        for source, stem in renderer.render(song).items():
+            assert stem.shape == (2, 5 * RATE)
+            assert stem.dtype == np.float32
+            if source not in song.parts:
+                assert not stem.any()
+                continue
+            start = round(song.parts[source].notes[0].start_s * RATE)
+            assert not stem[:, : max(0, start - 1)].any()
+            assert np.abs(stem[:, start : start + RATE // 2]).max() > 1e-3
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_program_sounds(renderer, source):
+    low = {"bass": 36, "drums": 38, "guitar": 55, "piano": 60}[source]
+    for program in PROGRAMS[source]:
+        stem = renderer.render(song_of(Part(program, (Note(0.1, 0.5, low, 100),)), source, 0.8))[source]
+        assert np.abs(stem).max() > 5e-3, program
+
+
+def test_a_note_has_its_pitch_and_a_bend_moves_it(renderer):
+    def frequency(part):
+        stem = renderer.render(song_of(part))["piano"].mean(0)[RATE // 4 : RATE]
+        spectrum = np.abs(np.fft.rfft(stem * np.hanning(len(stem)), 8 * len(stem)))
+        low = int(300 / RATE * 8 * len(stem))  # from 300 Hz: the fundamental is the strongest partial here
+        return (low + spectrum[low : 2 * low].argmax()) * RATE / (8 * len(stem))
+
+    note = Note(0.0, 1.5, 69, 100)
+    assert frequency(Part(0, (note,))) == pytest.approx(440, rel=0.01)
+    assert frequency(Part(0, (note,), (Control(0.0, "bend", 2.0),))) == pytest.approx(493.9, rel=0.01)
+
+
+def test_the_pedal_holds_a_note(renderer):
+    note = Note(0.1, 0.2, 60, 100)
+    dry = renderer.render(song_of(Part(0, (note,))))["piano"]
+    held = renderer.render(song_of(Part(0, (note,), (Control(0.05, "pedal", 1.0),))))["piano"]
+    assert np.abs(held[:, RATE:]).max() > 3 * np.abs(dry[:, RATE:]).max()
 
 
 def test_a_missing_font_and_a_file_that_is_none_say_what_to_do(tmp_path):
@@ -58,47 +90,13 @@ def test_a_missing_font_and_a_file_that_is_none_say_what_to_do(tmp_path):
         render_song(compose(1, 1.0), tmp_path / "text.sf2")
 
 
-def test_a_data_set_is_finished_where_it_was_left_and_read_back(tmp_path):
-    counted = []
-    render_dataset(tmp_path, "heldout", 3, 2.0, FONT, RATE, progress=lambda *p: counted.append(p))
-    assert counted[-1] == (3, 3)
-    about = json.loads((tmp_path / "Track00001" / "track.json").read_text())
-    assert about["sound_font"] == "TimGM6mb.sf2"
-    stem = next((tmp_path / "Track00001").glob("*.wav"))
-    before = stem.read_bytes()
-    (tmp_path / "Track00001" / "track.json").unlink()  # killed before the track was whole
-    stem.write_bytes(b"half")
-    untouched = (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns
-    render_dataset(tmp_path, "heldout", 3, 2.0, FONT, RATE)
-    assert stem.read_bytes() == before
-    assert (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns == untouched
-    tracks = Tracks(tmp_path)
-    assert tracks.names == ["Track00000", "Track00001", "Track00002"]
-    assert tracks.read("Track00001", 100, 500, SOURCES).shape == (4, 2, 500)
+def test_a_missing_library_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "fluidsynth", None)
+    with pytest.raises(DataError, match="FluidSynth") as caught:
+        Renderer(FONT)
+    assert "libfluidsynth3" in caught.value.hint
 
 
-def test_an_unknown_split_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no split"):
-        render_dataset(tmp_path, "everything", 1, 1.0, FONT)
-
-
-def test_a_missing_stem_reads_as_silence_and_mono_as_two_equal_channels(tmp_path):
-    folder = tmp_path / "Track00001"
-    folder.mkdir()
-    soundfile.write(folder / "bass.wav", np.linspace(-0.5, 0.5, 1000), RATE, subtype="FLOAT")
-    tracks = Tracks(tmp_path)
-    stems = tracks.read("Track00001", 990, 100, SOURCES)
-    assert stems.shape == (4, 2, 10)
-    assert np.array_equal(stems[0, 0], stems[0, 1])
-    assert not stems[1:].any()
-
-
-def test_stems_of_different_length_and_empty_folders_are_refused(tmp_path):
-    with pytest.raises(DataError, match="no tracks"):
-        Tracks(tmp_path)
-    folder = tmp_path / "Track00001"
-    folder.mkdir()
-    soundfile.write(folder / "bass.wav", np.zeros(1000), RATE)
-    soundfile.write(folder / "drums.wav", np.zeros(999), RATE)
-    with pytest.raises(DataError, match="differ"):
-        Tracks(tmp_path).frames("Track00001")
+def test_a_rate_the_synthesizer_does_not_know_is_refused():
+    with pytest.raises(DataError, match="192000"):
+        Renderer(FONT, 192_000)
