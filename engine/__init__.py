@@ -14,6 +14,8 @@ PUBLIC = {
     "read_audio": "engine.audio",
     "write_audio": "engine.audio",
     "separate": "engine.pipeline",
+    "perform": "engine.filling",
+    "Request": "engine.tasks",
     "evaluate": "engine.evaluation",
     "train": "engine.training",
     "StemweaveError": "engine.errors",

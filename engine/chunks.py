@@ -51,3 +51,25 @@ def plan(samples: int, chunk: int, overlap: int) -> list[Chunk]:
         )
         for start, following in itertools.pairwise(starts)
     ]
+
+
+def cover(wanted: np.ndarray, chunk: int, context: int) -> list[tuple[int, int, int]]:
+    """Stretches (start, stop, keep) of at most `chunk` samples that together make every sample of wanted: bool (samples,).
+
+    They are made in order: what lies before `keep` is then settled and known to the next. Each begins `context` before the first
+    sample it makes, or earlier where a whole gap fits in, so that the gap has as much around it on both sides; where wanted
+    samples go on, the last half context of a stretch only serves to hear ahead. 0 <= context <= chunk / 3.
+    """
+    if not 0 <= context <= chunk // 3:
+        raise ValueError(f"The context must be between 0 and a third of a chunk ({chunk // 3}), not {context}.")
+    total, settled, pieces = len(wanted), 0, []
+    while wanted[settled:].any():
+        first = settled + int(np.argmax(wanted[settled:]))
+        rest = ~wanted[first:]
+        gap = int(np.argmax(rest)) if rest.any() else total - first
+        start = max(0, min(first - max(context, (chunk - gap) // 2), total - chunk))
+        stop = min(total, start + chunk)
+        goes_on = stop < total and first + gap > stop
+        settled = stop - context // 2 if goes_on else stop
+        pieces.append((start, stop, settled))
+    return pieces

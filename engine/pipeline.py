@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine import tasks
 from engine.audio import StreamResampler, check_audio, fit, resample
 from engine.chunks import Chunk, plan
 from engine.diffusion.noise import Noise
-from engine.diffusion.samplers import SAMPLERS, Options
-from engine.diffusion.schedules import karras
 from engine.errors import Cancelled
 from engine.models import Model
 from engine.presets import Preset
+from engine.sampling import sample
+from engine.stemgrid import StemGrid
 
 RESIDUAL = "residual"
 SHORTEST = 8192  # samples a network is given at least
@@ -68,7 +67,7 @@ def _pieces(model, samples, sample_rate, preset, on_progress, cancelled) -> Iter
         return
     song = resample(samples, sample_rate, rate) * np.float32(model.spec.level / level)
     resamplers = [StreamResampler(rate, sample_rate, channels) for _ in range(sources)]
-    for stretch, last in _stretches(model, song, preset, _Watch(on_progress, cancelled)):
+    for stretch, last in _stretches(model, song, preset, Watch(on_progress, cancelled)):
         back = stretch * np.float32(level / model.spec.level)
         piece = np.stack([resampler.push(stem, last) for resampler, stem in zip(resamplers, back, strict=True)])
         if last:
@@ -77,7 +76,7 @@ def _pieces(model, samples, sample_rate, preset, on_progress, cancelled) -> Iter
         yield piece
 
 
-def _stretches(model: Model, song: np.ndarray, preset: Preset, watch: "_Watch") -> Iterator[tuple[np.ndarray, bool]]:
+def _stretches(model: Model, song: np.ndarray, preset: Preset, watch: "Watch") -> Iterator[tuple[np.ndarray, bool]]:
     """Overlap-add of the chunks at the model's rate: ((sources, channels, n), whether it is the last), in order."""
     chunk = model.spec.chunk
     chunks = plan(song.shape[1], chunk, min(round(preset.overlap * model.spec.sample_rate), chunk // 3))
@@ -94,27 +93,17 @@ def _stretches(model: Model, song: np.ndarray, preset: Preset, watch: "_Watch") 
             yield stems[..., :ready], piece is chunks[-1]
 
 
-def _sample(model: Model, song: np.ndarray, group: list[Chunk], preset: Preset, watch: "_Watch") -> list[np.ndarray]:
+def _sample(model: Model, song: np.ndarray, group: list[Chunk], preset: Preset, watch: "Watch") -> list[np.ndarray]:
     """One batch: all channels of all chunks of the group. Returns (sources, channels, length) for each chunk."""
     mixture = torch.from_numpy(_padded(song, group, model.spec.length_multiple)).to(model.device)
     channels = song.shape[0]
     noise = Noise(preset.seed, [chunk.start for chunk in group for _ in range(channels)])
     with torch.inference_mode():
-        stems = sample(model, mixture, preset, noise, watch.step)
+        stems = sample(model, StemGrid.to_separate(mixture, len(model.spec.sources)), preset, noise, watch.step)
     return [
         stems[i * channels : (i + 1) * channels, :, : chunk.length].transpose(0, 1).cpu().numpy().copy()
         for i, chunk in enumerate(group)
     ]
-
-
-def sample(model: Model, mixture: Tensor, preset: Preset, noise: Noise, on_step: Callable[[], None]) -> Tensor:
-    """Sources of mixture: (batch, samples), at the model's rate and level: (batch, sources, samples)."""
-    grid = tasks.TASKS[preset.task](mixture, model.spec)
-    denoiser = tasks.guided(model.denoiser, grid, preset, model.spec)
-    sigmas = karras(preset.steps, preset.sigma_min, preset.sigma_max, preset.rho)
-    x = preset.temperature * sigmas[0].to(mixture) * noise.like(grid.known)
-    options = Options(preset.churn, preset.resamples)
-    return SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
 
 
 def _padded(song: np.ndarray, group: list[Chunk], multiple: int) -> np.ndarray:
@@ -135,7 +124,7 @@ def active_rms(samples: np.ndarray, sample_rate: int) -> float:
 
 
 @dataclass
-class _Watch:
+class Watch:
     """Counts network calls, reports progress, and stops the work when asked to."""
 
     on_progress: OnProgress | None

@@ -7,8 +7,9 @@ from typing import Any
 
 import presets
 from engine.diffusion.samplers import CALLS, SAMPLERS
+from engine.embedders import EMBEDDERS
 from engine.errors import PresetError
-from engine.likelihoods import LIKELIHOODS
+from engine.likelihoods import KNOWN, LIKELIHOODS
 
 DEFAULT = "separate"
 
@@ -18,6 +19,8 @@ class Preset:
     """name; title: one line for people. task: key of TASKS. model: name of a model folder. backend, device: what runs it.
     likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule. churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
+    known: how known cells pull, by name. guidance: strength of a gradient (see engine/likelihoods). embedder: of a style.
+    fresh: share of noise in the start where there is a draft to start from, k of Levy et al.
     temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
     overlap: of chunks, in seconds. batch: chunks computed together. seed: fixes the result.
     """
@@ -38,6 +41,10 @@ class Preset:
     resamples: int = 1
     constrained: str = "bass"
     gamma: float = 0.75
+    known: str = "replacement"
+    guidance: float = 0.2
+    embedder: str = "mel"
+    fresh: float = 0.85
     temperature: float = 1.0
     overlap: float = 1.0
     batch: int = 4
@@ -51,13 +58,16 @@ class Preset:
             elif not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
                 raise PresetError(f"'{key}' must be {kind.__name__}, not {value!r}.")  # type: ignore[union-attr]
         _among("likelihood", self.likelihood, LIKELIHOODS)
+        _among("known", self.known, KNOWN)
+        _among("embedder", self.embedder, EMBEDDERS)
         _among("sampler", self.sampler, SAMPLERS)
         for key in ("steps", "resamples", "batch"):
             _within(key, getattr(self, key), 1, 10_000)
         for key in ("sigma_min", "sigma_max", "rho", "gamma"):
             _within(key, getattr(self, key), 1e-9, 1e6)
-        for key in ("churn", "temperature", "overlap"):
+        for key in ("churn", "temperature", "overlap", "guidance"):
             _within(key, getattr(self, key), 0, 1e6)
+        _within("fresh", self.fresh, 0, 1)
         if self.sigma_min > self.sigma_max:
             raise PresetError(f"'sigma_min' ({self.sigma_min}) must not exceed 'sigma_max' ({self.sigma_max}).")
 

@@ -1,29 +1,150 @@
-"""Tasks: what the user asked becomes a stem grid and a denoiser that answers to it. A new task is a new way to fill a grid."""
+"""Tasks: what the user asked becomes a grid of sources by time. A new task is a new way to fill a grid, about ten lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from torch import Tensor
+import numpy as np
 
-from engine.denoiser import Denoiser, ModelSpec
-from engine.errors import PresetError
-from engine.likelihoods import LIKELIHOODS, LikelihoodOptions
+from engine.audio import check_audio
+from engine.chunks import fade
+from engine.denoiser import ModelSpec
+from engine.errors import AudioError, PresetError
 from engine.presets import Preset
-from engine.stemgrid import StemGrid
 
 
-def separate(mixture: Tensor, spec: ModelSpec) -> StemGrid:
-    """mixture: (batch, samples). Nothing is known but what the sources add up to."""
-    return StemGrid.to_separate(mixture, len(spec.sources))
+@dataclass(frozen=True)
+class Request:
+    """What the user gave. All arrays are (channels, frames) at `sample_rate` with one number of channels.
+
+    stems: by source name, of one length. mixture: as long as the stems. after: the stems of the song a transition leads to.
+    like: a clip to sound like, of any length. wanted: sources to make; () leaves it to the task. start, stop: of the stretch
+    to make, in seconds; stop 0: to the end. seconds: how much to generate, to go on, or to lead over. channels: to generate.
+    """
+
+    sample_rate: int
+    stems: Mapping[str, np.ndarray] = field(default_factory=dict)
+    mixture: np.ndarray | None = None
+    after: Mapping[str, np.ndarray] = field(default_factory=dict)
+    like: np.ndarray | None = None
+    wanted: tuple[str, ...] = ()
+    start: float = 0.0
+    stop: float = 0.0
+    seconds: float = 0.0
+    channels: int = 2
 
 
-TASKS: dict[str, Callable[[Tensor, ModelSpec], StemGrid]] = {"separate": separate}
+@dataclass(frozen=True)
+class SongGrid:
+    """A stem grid as long as a song, at the user's sample rate.
+
+    known: (sources, channels, frames) float32, zero where nothing is known. mask: bool (sources, frames), true where it is.
+    mixture: (channels, frames), what the sources add up to, or None. draft: as known, what the wanted cells start from beside
+    noise, or None. like: (channels, any), the clip that wanted sources shall sound like, or None.
+    """
+
+    sample_rate: int
+    known: np.ndarray
+    mask: np.ndarray
+    mixture: np.ndarray | None = None
+    draft: np.ndarray | None = None
+    like: np.ndarray | None = None
+
+
+def generate(request: Request, spec: ModelSpec) -> SongGrid:
+    """Total generation (MSDM, section 4.1): nothing is known; sources that are not wanted rest."""
+    frames = _frames(request.seconds, request.sample_rate, "seconds")
+    rows = _wanted(request, spec, spec.sources)
+    return _grid(request, spec, {}, frames, request.channels, rows)
+
+
+def accompany(request: Request, spec: ModelSpec) -> SongGrid:
+    """Partial generation (MSDM, section 4.1): the given stems are known, wanted ones are made, all others rest."""
+    stems = _given(request, spec)
+    rows = _wanted(request, spec, [name for name in spec.sources if name not in stems])
+    return _grid(request, spec, stems, *_size(stems), rows)
+
+
+def separate(request: Request, spec: ModelSpec) -> SongGrid:
+    """Posterior separation (MSDM, section 4.2) of the given mixture; given stems are known parts of it."""
+    if request.mixture is None:
+        raise PresetError("There is no mixture to separate.", "Give one.")
+    rows = [name for name in spec.sources if name not in request.stems]
+    size = (request.mixture.shape[1], request.mixture.shape[0])
+    return _grid(request, spec, _given(request, spec, needed=False), *size, _wanted(request, spec, rows))
+
+
+def infill(request: Request, spec: ModelSpec) -> SongGrid:
+    """A stretch of some stems is made anew, all around it is known (Levy et al. 2023, table 2)."""
+    stems = _given(request, spec)
+    return _grid(request, spec, stems, *_size(stems), _wanted(request, spec, list(stems)), _stretch(request, stems))
+
+
+def regenerate(request: Request, spec: ModelSpec) -> SongGrid:
+    """Infill that starts from what was there (ibid.): a variation."""
+    stems = _given(request, spec)
+    grid = infill(request, spec)
+    return _with(grid, draft=_stack(stems, spec, grid.known.shape))
+
+
+def continue_(request: Request, spec: ModelSpec) -> SongGrid:
+    """The past is known, `seconds` more are made (ibid.)."""
+    stems = _given(request, spec)
+    past, channels = _size(stems)
+    frames = past + _frames(request.seconds, request.sample_rate, "seconds")
+    return _grid(request, spec, stems, frames, channels, _wanted(request, spec, list(stems)), slice(past, frames))
+
+
+def transition(request: Request, spec: ModelSpec) -> SongGrid:
+    """Leads from one song to another over `seconds`: the end of one and the beginning of the other are crossfaded at constant
+    power, and the wanted cells start from that (ibid.)."""
+    first, second = _given(request, spec), _given(request, spec, request.after)
+    length = _frames(request.seconds, request.sample_rate, "seconds")
+    (frames, channels), (more, others) = _size(first), _size(second)
+    if channels != others:
+        raise AudioError("The two songs differ in channels.", "Make both mono or both stereo.")
+    if length >= min(frames, more):
+        raise PresetError("The transition is longer than one of the songs.", "Make it shorter with --seconds.")
+    before, after = frames - length, frames
+    stems = dict.fromkeys((*first, *second))
+    draft, known = (np.zeros((len(spec.sources), channels, frames + more - length), np.float32) for _ in range(2))
+    rise = np.sqrt(fade(length))
+    for name, stem in first.items():
+        known[spec.sources.index(name), :, :before] = stem[:, :before]
+        draft[spec.sources.index(name), :, before:after] += stem[:, before:] * rise[::-1]
+    for name, stem in second.items():
+        known[spec.sources.index(name), :, after:] = stem[:, length:]
+        draft[spec.sources.index(name), :, before:after] += stem[:, :length] * rise
+    grid = _grid(
+        request, spec, {}, known.shape[-1], channels, _wanted(request, spec, list(stems)), slice(before, after)
+    )
+    return _with(grid, known=known, draft=draft)
+
+
+def restyle(request: Request, spec: ModelSpec) -> SongGrid:
+    """Regenerate under the pull of a clip's embedding (ibid., "embedding guidance")."""
+    if request.like is None:
+        raise PresetError("There is no clip to sound like.", "Give one with --like.")
+    check_audio(request.like, request.sample_rate)
+    return _with(regenerate(request, spec), like=request.like)
+
+
+TASKS: dict[str, Callable[[Request, ModelSpec], SongGrid]] = {
+    "separate": separate,
+    "generate": generate,
+    "accompany": accompany,
+    "infill": infill,
+    "regenerate": regenerate,
+    "continue": continue_,
+    "transition": transition,
+    "restyle": restyle,
+}
 
 
 def check(preset: Preset, spec: ModelSpec) -> None:
     """PresetError unless the model can do what the preset asks."""
     if preset.task not in TASKS:
         raise PresetError(f"There is no task called '{preset.task}'.", f"Tasks: {', '.join(TASKS)}.")
-    if preset.likelihood == "conditional" and not spec.conditional:
+    if preset.task == "separate" and preset.likelihood == "conditional" and not spec.conditional:
         raise PresetError(
             "This model was not trained to hear the mixture, so the conditional likelihood cannot be used with it.",
             "Use --preset separate-dirac or --preset separate-gaussian.",
@@ -35,7 +156,101 @@ def check(preset: Preset, spec: ModelSpec) -> None:
         )
 
 
-def guided(denoiser: Denoiser, grid: StemGrid, preset: Preset, spec: ModelSpec) -> Denoiser:
-    """The denoiser under the preset's likelihood of `grid`."""
-    constrained = spec.sources.index(preset.constrained) if preset.constrained in spec.sources else 0
-    return LIKELIHOODS[preset.likelihood](denoiser, grid, LikelihoodOptions(constrained, preset.gamma))
+def _given(
+    request: Request, spec: ModelSpec, stems: Mapping[str, np.ndarray] | None = None, needed: bool = True
+) -> dict[str, np.ndarray]:
+    """The stems in the model's order, checked one by one and against each other and the mixture."""
+    stems = request.stems if stems is None else stems
+    if needed and not stems:
+        raise PresetError(
+            "No stem was given to work with.", f"Give one as NAME=FILE; names: {', '.join(spec.sources)}."
+        )
+    _known_names(stems, spec)
+    shape = request.mixture.shape if request.mixture is not None and request.after is not stems else None
+    for name, stem in stems.items():
+        check_audio(stem, request.sample_rate)
+        shape = shape or stem.shape
+        if stem.shape != shape:
+            raise AudioError(
+                f"The stem '{name}' has {stem.shape[0]} channels and {stem.shape[1]} samples, others {shape[0]} and {shape[1]}.",
+                "Export all from the same start, with the same length and channels.",
+            )
+    return {name: stems[name] for name in spec.sources if name in stems}
+
+
+def _wanted(request: Request, spec: ModelSpec, by_default: list[str] | tuple[str, ...]) -> list[str]:
+    """Sources to make, in the model's order."""
+    _known_names(request.wanted, spec)
+    return [name for name in spec.sources if name in (request.wanted or by_default)]
+
+
+def _known_names(names, spec: ModelSpec) -> None:
+    unknown = [name for name in names if name not in spec.sources]
+    if unknown:
+        raise PresetError(
+            f"This model has no source called {', '.join(repr(n) for n in unknown)}.",
+            f"Sources: {', '.join(spec.sources)}.",
+        )
+
+
+def _grid(
+    request: Request,
+    spec: ModelSpec,
+    stems: Mapping[str, np.ndarray],
+    frames: int,
+    channels: int,
+    wanted: list[str],
+    stretch: slice | None = None,
+) -> SongGrid:
+    """Stems known, `wanted` rows not, within `stretch` (everywhere without one); rows of neither kind rest.
+
+    A wanted row that was given is made anew; where the stems end before the song does, every row is wanted or rests."""
+    mask = np.ones((len(spec.sources), frames), dtype=bool)
+    for name in wanted:
+        mask[spec.sources.index(name), stretch or slice(None)] = False
+    if mask.all():
+        raise PresetError("There is nothing to make: every cell of the grid is known.", "Name a source with --want.")
+    known = _stack(stems, spec, (len(spec.sources), channels, frames)) * mask[:, None]
+    if request.mixture is not None:
+        check_audio(request.mixture, request.sample_rate)
+        if request.mixture.shape != (channels, frames):
+            raise AudioError("The mixture and the stems differ in length or channels.", "Export them together.")
+    return SongGrid(request.sample_rate, known, mask, request.mixture)
+
+
+def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, ...]) -> np.ndarray:
+    """(sources, channels, frames), zero where a source has no stem or has ended."""
+    rows = np.zeros(shape, dtype=np.float32)
+    for name, stem in stems.items():
+        rows[spec.sources.index(name), :, : stem.shape[1]] = stem
+    return rows
+
+
+def _with(grid: SongGrid, **changed) -> SongGrid:
+    return SongGrid(**(grid.__dict__ | changed))
+
+
+def _size(stems: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """(frames, channels)."""
+    channels, frames = next(iter(stems.values())).shape
+    return frames, channels
+
+
+def _frames(seconds: float, sample_rate: int, name: str) -> int:
+    if not 0 < seconds <= 3600:
+        raise PresetError(f"'{name}' must be more than 0 and at most 3600, not {seconds:g}.", f"Give it with --{name}.")
+    return max(1, round(seconds * sample_rate))
+
+
+def _stretch(request: Request, stems: Mapping[str, np.ndarray]) -> slice:
+    """From start to stop in samples; PresetError unless it lies inside the song."""
+    frames, _ = _size(stems)
+    start = round(request.start * request.sample_rate)
+    stop = round(request.stop * request.sample_rate) if request.stop else frames
+    if not 0 <= start < stop <= frames:
+        raise PresetError(
+            f"The stretch from {request.start:g} s to {stop / request.sample_rate:g} s is not inside the song, "
+            f"which has {frames / request.sample_rate:g} s.",
+            "Set --from and --to.",
+        )
+    return slice(start, stop)

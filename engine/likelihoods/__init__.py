@@ -1,12 +1,16 @@
 """Likelihoods: how an observation pulls the samples. Each wraps (denoiser, grid) into a denoiser. One file each.
 
-LIKELIHOODS maps a name to `wrap(denoiser, grid, options) -> Denoiser`; what a likelihood needs of `options` stands in its file.
+LIKELIHOODS says how the mixture pulls, KNOWN how known cells do, by name: `wrap(denoiser, grid, options) -> Denoiser`. What a
+likelihood needs of `options` stands in its file.
 """
 
 from engine.likelihoods.base import Likelihood, LikelihoodOptions
 from engine.likelihoods.conditional import conditional
 from engine.likelihoods.dirac import dirac
+from engine.likelihoods.embedding import embedding
 from engine.likelihoods.gaussian import gaussian, gaussian_textbook
+from engine.likelihoods.reconstruction import dps, reconstruction, reconstruction_fixed
+from engine.likelihoods.replacement import replacement
 
 LIKELIHOODS: dict[str, Likelihood] = {
     "conditional": conditional,
@@ -14,5 +18,11 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "gaussian": gaussian,
     "gaussian-textbook": gaussian_textbook,
 }
+KNOWN: dict[str, Likelihood] = {
+    "replacement": replacement,
+    "reconstruction": reconstruction,
+    "reconstruction-fixed": reconstruction_fixed,
+    "dps": dps,
+}
 
-__all__ = ["LIKELIHOODS", "Likelihood", "LikelihoodOptions", "conditional", "dirac", "gaussian", "gaussian_textbook"]
+__all__ = ["KNOWN", "LIKELIHOODS", "Likelihood", "LikelihoodOptions", "embedding"]

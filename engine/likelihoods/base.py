@@ -1,21 +1,33 @@
-"""What all likelihoods share: the form of a call and the mixture they must have."""
+"""What all likelihoods share: the form of a call, their options, and what is left of the mixture beside known stems."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
 from engine.denoiser import Denoiser
+from engine.diffusion.noise import Noise
 from engine.errors import PresetError
 from engine.stemgrid import StemGrid
 
 
 @dataclass(frozen=True)
 class LikelihoodOptions:
-    """constrained: index of the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma."""
+    """constrained: index of the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
+    guidance: strength of a gradient; its unit stands in the file of each that uses one. sigma_data: of a source.
+    noise: draws the noise that known cells are heard through. steps: (n, 2), the sigmas each sampler step goes from and to.
+    embed: (batch, samples) to (batch, features), differentiable; target: (features,), what the wanted sources shall sound like.
+    """
 
     constrained: int = 0
     gamma: float = 0.75
+    guidance: float = 0.2
+    sigma_data: float = 1.0
+    noise: Noise | None = None
+    steps: Tensor | None = None
+    embed: Callable[[Tensor], Tensor] | None = None
+    target: Tensor | None = None
 
 
 class Likelihood(Protocol):
@@ -23,7 +35,8 @@ class Likelihood(Protocol):
 
 
 def mixture_of(grid: StemGrid, likelihood: str) -> tuple[Tensor, Tensor]:
-    """Mixture (batch, samples) and where it holds, bool; PresetError without one."""
+    """What the wanted sources must add up to, (batch, samples): the mixture less what is known of it; and where it holds, bool.
+    PresetError without a mixture."""
     if grid.mixture is None:
         raise PresetError(f"The {likelihood} likelihood needs a mixture.", "Give one, or choose a task without it.")
-    return grid.mixture, grid.mixture_holds()
+    return grid.mixture - (grid.known * grid.known_mask).sum(1), grid.mixture_holds()

@@ -3,13 +3,21 @@
 from torch import Tensor
 
 from engine.denoiser import Conditioning, Denoiser
+from engine.errors import PresetError
 from engine.likelihoods.base import LikelihoodOptions, mixture_of
 from engine.stemgrid import StemGrid
 
 
 def conditional(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:
-    """Hands the mixture to the denoiser. The model must be conditional (`ModelSpec.conditional`), which the task checks."""
-    mixture, _ = mixture_of(grid, "conditional")
+    """Hands the denoiser what is left of the mixture beside known stems: a song in which those sources rest.
+
+    The model must be conditional (`ModelSpec.conditional`), which the task checks, and the mixture must hold everywhere.
+    """
+    mixture, holds = mixture_of(grid, "conditional")
+    if not bool(holds.all()):
+        raise PresetError(
+            "The conditional likelihood needs a mixture over the whole stretch.", "Use --likelihood dirac or gaussian."
+        )
 
     def posterior(x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
         return denoiser(x, sigma, Conditioning(mixture=mixture))

@@ -21,11 +21,13 @@ def gaussian_textbook(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOpt
 
 
 def _pull(denoiser: Denoiser, grid: StemGrid, strength: float) -> Denoiser:
-    """D_j + strength (y - sum_j x_j): what the slope above is in terms of the estimate, since D = x - sigma d."""
+    """D_j + strength (y - sum_j x_j): what the slope above is in terms of the estimate, since D = x - sigma d. Both sums are over
+    the wanted sources; y is the mixture less the known ones."""
     y, holds = mixture_of(grid, "Gaussian")
+    wanted = ~grid.known_mask & holds[:, None]
 
     def posterior(x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
-        missing = (y - x.sum(1)) * holds
-        return denoiser(x, sigma, conditioning) + strength * missing[:, None]
+        missing = (y - (x * wanted).sum(1))[:, None]
+        return denoiser(x, sigma, conditioning) + strength * missing * wanted
 
     return posterior

@@ -22,6 +22,7 @@ from engine.networks.bands import Bands
 from engine.networks.unet2d import UNet2d
 
 HEADROOM = 10.0  # how far cells rise over their band's mean; where noise covers even that, noisy sources tell nothing
+RANGE = 12.0  # nepers of power (52 dB) the network may go from the mean, softly, so that no cell is stuck at the limit
 POWER_FLOOR = 1e-12  # -120 dB full scale per cell: below 16-bit dither, above float32 underflow
 
 
@@ -90,7 +91,11 @@ class LocalGaussian(nn.Module):
                 given = given * has_mixture[:, None, None, None]
             levels += [level * given, given]
         offset = self.unet(torch.cat(levels, 1), noise_power.flatten().log() / 2)
-        return mean * offset.clamp(-12, 12).exp() + POWER_FLOOR
+        return mean * (RANGE * (offset / RANGE).tanh()).exp() + POWER_FLOOR
+
+    def energy(self, banded: Tensor) -> Tensor:
+        """Sum over the cells of what bands.pool made means of: (..., bands, frames) to (...)."""
+        return (banded * self.bands.width[:, None]).sum((-2, -1))
 
     def transform(self, x: Tensor) -> Tensor:
         """(batch, channels, samples) to complex (batch, channels, bins, frames), scaled so that white noise of standard

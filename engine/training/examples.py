@@ -10,6 +10,7 @@ from engine.data.tracks import Tracks
 from engine.errors import DataError
 from engine.training.config import TrainConfig
 
+BLIND = 30.0  # sigma from which noisy sources tell nothing: the loudest cells have an amplitude of about one
 SILENCE = 1e-4  # RMS below which a mixture is not worth a step
 
 
@@ -44,7 +45,7 @@ class Examples:
         low, high = np.log(self.config.sigma)
         sigma = np.exp(rng.uniform(low, high, len(clean)))
         blind = has_mixture & (rng.random(len(clean)) < self.config.mask)
-        sigma = np.where(blind, self.config.sigma[1] * np.exp(rng.uniform(0, 2, len(clean))), sigma)
+        sigma = np.where(blind, BLIND * np.exp(rng.uniform(0, 2, len(clean))), sigma)
         noise = rng.standard_normal(clean.shape, dtype=np.float32)
         return Batch(
             clean, torch.from_numpy(noise), torch.from_numpy(sigma.astype(np.float32)), torch.from_numpy(has_mixture)

@@ -4,16 +4,17 @@ from torch import Tensor, nn
 
 from engine.denoiser import Denoiser, ModelSpec
 from engine.networks import LocalGaussian, as_denoiser
-from engine.networks.local_gaussian import POWER_FLOOR, power
-from engine.training.examples import Batch
+from engine.networks.local_gaussian import power
+from engine.training.examples import BLIND, Batch
 
-BLIND = 4.0
+QUIET = 0.01  # how far under the mixture (-20 dB) an error stops to matter
+FIT = 1.0  # weight of the powers' fit beside separation
 
 
 def loss_of(network: nn.Module, spec: ModelSpec, batch: Batch) -> Tensor:
     """Scalar loss of a batch, in the form that fits the network."""
     if isinstance(network, LocalGaussian):
-        return cell_loss(network, batch)
+        return power_loss(network, batch)
     return edm_loss(as_denoiser(network, spec), batch, spec.sigma_data)
 
 
@@ -24,22 +25,29 @@ def edm_loss(denoiser: Denoiser, batch: Batch, sigma_data: float) -> Tensor:
     return ((s**2 + d**2) / (s * d) ** 2 * error.square()).mean()
 
 
-def cell_loss(network: LocalGaussian, batch: Batch) -> Tensor:
-    """Mean magnitude of the error in the cells of the transform, in units of what is left to know there: the deviation
-    sqrt(d^2 s^2 / (d^2 + s^2)) of EDM's weighting with d^2 the mean power of the band, times the amplitude of the band (its
-    root, where less is left to know).
+def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
+    """What the compact network is trained with: everything it says is a power a band, so both terms are measured there.
 
-    With nothing but the mixture to go by this is the plain L1 distance of complex spectra, which trains separators faster than
-    squares do; with little noise it counts errors relative to the noise. Its minimum is the conditional median. Examples that
-    hear the mixture behind all that noise count BLIND times: their errors are the smallest in these units and matter most.
+    Examples with nothing but their mixture to go by (behind noise far louder than any source) learn to separate: the log of
+    the error over the mixture, a source and an example at a time, which is what SI-SDR counts and what makes a quiet source as
+    important as a loud one. All others learn the powers themselves, by the Itakura-Saito distance between |S|^2 + sigma^2 and
+    v + sigma^2: the maximum-likelihood fit of the local Gaussian model (Fevotte, Bertin & Durrieu, 2009), whose minimum is
+    v = E[|S|^2 | what is heard] and which pays no heed to what the noise covers.
     """
-    clean, noise = network.transform(batch.clean), network.transform(batch.noise)
-    sigma = batch.sigma[:, None, None]
-    noisy = clean + sigma[..., None] * noise
-    estimate = network.estimate(noisy, sigma, clean.sum(1, keepdim=True), batch.has_mixture)
-    error = (power(estimate - clean) + POWER_FLOOR).sqrt()
-    mean, noise_power = network.mean_power.sum(0)[:, None] + POWER_FLOOR, sigma[..., None] ** 2
-    left = mean * noise_power / (mean + noise_power)
-    blind = batch.has_mixture[:, None, None, None] * noise_power / (mean + noise_power)
-    weight = left.rsqrt() * (mean / mean.mean()) ** (0.25 + 0.25 * blind)
-    return (weight * BLIND**blind * network.bands.pool(error)).mean()
+    clean, noise_power = network.transform(batch.clean), batch.sigma[:, None, None, None] ** 2
+    noisy = clean + noise_power.sqrt() * network.transform(batch.noise)
+    mixture = clean.sum(1, keepdim=True)
+    v = network.powers(noisy, noise_power, mixture, batch.has_mixture)
+    pool, source_power = network.bands.pool, network.bands.pool(power(clean))
+    blind = batch.has_mixture & (batch.sigma >= BLIND)
+    separation, fit = v.new_zeros(()), v.new_zeros(())
+    if blind.any():
+        share = v[blind] / v[blind].sum(1, keepdim=True)
+        both = pool((mixture * clean.conj()).real)[blind]
+        cells = share.square() * pool(power(mixture))[blind] - 2 * share * both + source_power[blind]
+        whole = network.energy(pool(power(mixture))[blind])
+        separation = ((network.energy(cells) + QUIET * whole) / whole).log().sum() / batch.sigma.numel()
+    if not blind.all():
+        ratio = (source_power + noise_power)[~blind] / (v + noise_power)[~blind]
+        fit = (ratio - ratio.log() - 1).mean((1, 2, 3)).sum() / batch.sigma.numel()
+    return separation / len(network.mean_power) + FIT * fit

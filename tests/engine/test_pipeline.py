@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from support.gaussian import GaussianPrior
 from support.models import SOURCES, write_tiny_model
 
 from engine.cards import Card
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, Cancelled, PresetError
+from engine.evaluation.priors import IndependentGaussians
 from engine.models import Model, load_model
 from engine.pipeline import RESIDUAL, separate
 from engine.presets import load_preset
@@ -35,7 +35,7 @@ def tiny(tmp_path_factory) -> Model:
 def exact() -> Model:
     """Independent Gaussian sources with their exact denoiser: what it does at one sample depends on that sample alone."""
     spec = ModelSpec(SOURCES, RATE, 8192, 0.05)
-    return Model(Card(None, spec, "exact", {}), GaussianPrior([0.05, 0.1, 0.2, 0.1]), "cpu")  # type: ignore[arg-type]
+    return Model(Card(None, spec, "exact", {}), IndependentGaussians([0.05, 0.1, 0.2, 0.1]), "cpu")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000, 192000])

@@ -5,8 +5,8 @@ import engine
 
 def test_the_public_names_are_these():
     assert dir(engine) == [
-        "StemweaveError", "evaluate", "list_models", "list_presets", "load_model", "load_preset", "read_audio", "separate",
-        "train", "write_audio",
+        "Request", "StemweaveError", "evaluate", "list_models", "list_presets", "load_model", "load_preset", "perform",
+        "read_audio", "separate", "train", "write_audio",
     ]  # fmt: skip
 
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from support.gaussian import GaussianPrior
 
 from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import CALLS, SAMPLERS, Options
 from engine.diffusion.schedules import karras
+from engine.evaluation.priors import IndependentGaussians
 
 DEVIATION, TOP, BOTTOM = 0.3, 5.0, 0.05
 ORDER = {"euler": 1, "heun": 2, "dpm2m": 2}
@@ -16,7 +16,7 @@ ORDER = {"euler": 1, "heun": 2, "dpm2m": 2}
 
 def error(sampler: str, steps: int) -> float:
     """Distance to the exact flow x(s) = x(S) sqrt((d^2 + s^2) / (d^2 + S^2)) after `steps` steps from TOP to BOTTOM."""
-    prior, x = GaussianPrior([DEVIATION]), torch.ones(1, 1, 1, dtype=torch.float64)
+    prior, x = IndependentGaussians([DEVIATION]), torch.ones(1, 1, 1, dtype=torch.float64)
     sigmas = karras(steps + 1, BOTTOM, TOP)[:-1]
     found = SAMPLERS[sampler](prior, x, sigmas, Noise(0, [0]), Options(), lambda *_: None)
     exact = math.sqrt((DEVIATION**2 + BOTTOM**2) / (DEVIATION**2 + TOP**2))
@@ -33,7 +33,7 @@ def test_a_sampler_has_the_order_it_claims(sampler):
 @pytest.mark.parametrize(("steps", "resamples"), [(1, 1), (2, 1), (7, 3)])
 def test_calls_are_counted_as_the_table_says(sampler, steps, resamples):
     calls = []
-    prior, noise = GaussianPrior([0.1, 0.2]), Noise(0, [0])
+    prior, noise = IndependentGaussians([0.1, 0.2]), Noise(0, [0])
 
     def counting(x, sigma, conditioning=None):
         calls.append(float(sigma))
@@ -50,7 +50,7 @@ def test_calls_are_counted_as_the_table_says(sampler, steps, resamples):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samples_have_the_priors_variance(sampler):
-    prior, noise = GaussianPrior([0.05, 0.2]), Noise(11, [0])
+    prior, noise = IndependentGaussians([0.05, 0.2]), Noise(11, [0])
     x = 2.0 * noise.like(torch.zeros(1, 2, 50_000))
     found = SAMPLERS[sampler](prior, x, karras(100, 1e-4, 2.0), noise, Options(churn=10.0), lambda *_: None)
     torch.testing.assert_close(found.std(-1)[0], torch.tensor([0.05, 0.2]), rtol=0.05, atol=0)
@@ -67,5 +67,5 @@ def test_the_work_stops_when_on_step_raises(sampler):
 
     with pytest.raises(Stop):
         SAMPLERS[sampler](
-            GaussianPrior([0.1]), torch.ones(1, 1, 8), karras(9, 1e-3, 1.0), Noise(0, [0]), Options(), stop
+            IndependentGaussians([0.1]), torch.ones(1, 1, 8), karras(9, 1e-3, 1.0), Noise(0, [0]), Options(), stop
         )

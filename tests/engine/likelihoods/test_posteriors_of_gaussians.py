@@ -8,11 +8,11 @@ import itertools
 
 import pytest
 import torch
-from support.gaussian import GaussianPrior
 
 from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
+from engine.evaluation.priors import IndependentGaussians
 from engine.likelihoods import LIKELIHOODS, LikelihoodOptions
 from engine.stemgrid import StemGrid
 
@@ -32,7 +32,7 @@ def separate(
     likelihood: str, churn: float, resamples: int, sampler: str = "euler", constrained: int = 0, steps: int = 150
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mixture (1, samples) and its stems by the authors' schedule."""
-    prior = GaussianPrior(DEVIATIONS)
+    prior = IndependentGaussians(DEVIATIONS)
     mixture = prior.sample(1, SAMPLES).sum(1)
     noise = Noise(7, [0])
     grid = StemGrid.to_separate(mixture, len(DEVIATIONS))
@@ -56,7 +56,7 @@ def test_gains_are_those_of_the_authors_code(likelihood, churn, resamples):
 
 
 def test_correction_brings_dirac_nearer_to_the_true_posterior_mean():
-    truth = GaussianPrior(DEVIATIONS).wiener_gains()
+    truth = IndependentGaussians(DEVIATIONS).wiener_gains()
     plain, corrected = (gains(*separate("dirac", 20.0, resamples)) for resamples in (1, 2))
     assert (corrected - truth).abs().sum() < (plain - truth).abs().sum()
 
@@ -74,7 +74,7 @@ def test_gaussian_stems_sum_to_the_mixture_as_closely_as_the_authors():
 
 
 def test_the_textbook_gaussian_pulls_harder_than_the_authors():
-    prior = GaussianPrior(DEVIATIONS)
+    prior = IndependentGaussians(DEVIATIONS)
     grid = StemGrid.to_separate(torch.ones(1, 8), 4)
     x, sigma, options = torch.zeros(1, 4, 8), torch.tensor(0.5), LikelihoodOptions()
     authors = LIKELIHOODS["gaussian"](prior, grid, options)(x, sigma)
@@ -86,7 +86,7 @@ def test_the_textbook_gaussian_pulls_harder_than_the_authors():
 @pytest.mark.parametrize("likelihood", ["dirac", "gaussian"])
 def test_a_likelihood_walks_the_authors_recursion_step_by_step(likelihood):
     """Against the recursion written out as the authors run it, the state changed in place, with the same noise."""
-    prior, k, sigmas = GaussianPrior(DEVIATIONS), 2, karras(12, 1e-3, 1.0).float()
+    prior, k, sigmas = IndependentGaussians(DEVIATIONS), 2, karras(12, 1e-3, 1.0).float()
     mixture = prior.sample(1, 64).sum(1)
     start = Noise(3, [0]).like(torch.zeros(1, 4, 64))
     posterior = LIKELIHOODS[likelihood](prior, StemGrid.to_separate(mixture, 4), LikelihoodOptions(k))
@@ -113,7 +113,7 @@ def test_a_likelihood_walks_the_authors_recursion_step_by_step(likelihood):
 
 
 def test_a_mixture_that_holds_only_in_part_leaves_the_rest_to_the_prior():
-    prior = GaussianPrior(DEVIATIONS)
+    prior = IndependentGaussians(DEVIATIONS)
     known = torch.zeros(1, 4, 100)
     holds = torch.arange(100)[None] < 50
     grid = StemGrid(known, known.bool(), torch.full((1, 100), 0.3), holds)

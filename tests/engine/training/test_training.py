@@ -1,6 +1,8 @@
 """Training: the loss falls, a killed run goes on as if nothing had happened, the model it leaves loads."""
 
 import contextlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +62,28 @@ def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path):
     assert rest == whole[4:]
     kept, resumed = (load_model(tmp_path / run / "tones").denoiser.state_dict() for run in ("whole", "cut"))
     assert all(torch.equal(kept[key], resumed[key]) for key in kept)
+
+
+def test_a_run_killed_by_the_system_goes_on_to_the_same_losses(config, tmp_path):
+    """SIGKILL leaves no moment to tidy up; twelve steps in one go are the reference."""
+    program = "import sys, pathlib; from engine.training import train; config, run = map(pathlib.Path, sys.argv[1:])\n"
+    program += "train(config, run, lambda state: print(state['step'], repr(state['loss']), flush=True))"
+
+    def start(run) -> subprocess.Popen:
+        command = [sys.executable, "-c", program, str(config), str(tmp_path / run)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    with start("whole") as whole:
+        reference = whole.stdout.read().splitlines()
+    with start("cut") as cut:
+        before = [cut.stdout.readline().strip() for _ in range(6)]
+        cut.kill()
+    with start("cut") as again:
+        after = again.stdout.read().splitlines()
+    assert len(reference) == 12
+    assert before == reference[:6]
+    assert 0 < len(after) <= 8  # from a checkpoint, not from the beginning
+    assert after == reference[-len(after) :]
 
 
 def test_training_lowers_the_loss(config, tmp_path):

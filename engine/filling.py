@@ -1,0 +1,154 @@
+"""Fills the wanted cells of a song's grid, of any length and rate: stretch after stretch, each knowing what was made before it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine import tasks
+from engine.audio import resample
+from engine.chunks import cover
+from engine.diffusion.noise import Noise
+from engine.embedders import EMBEDDERS
+from engine.errors import AudioError, PresetError
+from engine.models import Model
+from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnPartial, OnProgress, Watch, active_rms, separate
+from engine.presets import Preset
+from engine.sampling import sample
+from engine.stemgrid import StemGrid
+from engine.tasks import TASKS, Request, SongGrid
+
+
+def perform(
+    model: Model,
+    request: Request,
+    preset: Preset,
+    *,
+    on_progress: OnProgress | None = None,
+    on_partial: OnPartial | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, np.ndarray]:
+    """Any task: all sources of the request's song by name, (channels, frames) at its rate; with a mixture also "residual".
+
+    Known cells come back bit for bit as they were given. Callbacks as in `separate`, which does plain separation.
+    """
+    tasks.check(preset, model.spec)
+    if preset.task == "separate" and not request.stems and request.mixture is not None:
+        return separate(
+            model, request.mixture, request.sample_rate, preset,
+            on_progress=on_progress, on_partial=on_partial, cancelled=cancelled,
+        )  # fmt: skip
+    grid = TASKS[preset.task](request, model.spec)
+    return fill(model, grid, preset, on_progress=on_progress, on_partial=on_partial, cancelled=cancelled)
+
+
+def fill(
+    model: Model,
+    grid: SongGrid,
+    preset: Preset,
+    *,
+    on_progress: OnProgress | None = None,
+    on_partial: OnPartial | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, np.ndarray]:
+    """The grid with its wanted cells made: {source: (channels, frames)}, and "residual" where there is a mixture."""
+    spec = model.spec
+    gain = np.float32(gain_of(grid, model))
+    song = _at_model_rate(grid, spec.sample_rate, gain)
+    style = _style(grid, preset, spec.sample_rate)
+    pieces = cover(np.logical_not(song.mask.all(axis=0)), spec.chunk, spec.chunk // 3)
+    watch = Watch(on_progress, cancelled)
+    watch.expect(len(pieces) * preset.calls)
+    known, mask = song.known.copy(), song.mask.copy()
+    for start, stop, keep in pieces:
+        made = _piece(model, song, known, mask, slice(start, stop), preset, style, watch)
+        new = ~mask[:, start:keep]
+        known[..., start:keep] = np.where(new[:, None], made[..., : keep - start], known[..., start:keep])
+        mask[:, start:keep] = True
+    stems = _at_song_rate(known, song.sample_rate, grid, gain)
+    found = dict(zip(spec.sources, stems, strict=True))
+    if grid.mixture is not None:
+        found[RESIDUAL] = (grid.mixture - stems.sum(0)).astype(np.float32)
+    if on_partial:
+        on_partial(0, found)
+    return found
+
+
+def gain_of(grid: SongGrid, model: Model) -> float:
+    """What brings the song to the level the model was trained at: from its mixture, else from the stems that are known, of which
+    each is taken to be one of several equal ones; 1 where nothing sounds. AudioError when there is a mixture and it is silent."""
+    heard, share = grid.mixture, 1.0
+    if heard is None:
+        sounding = np.abs(grid.known).max((1, 2)) > 0
+        if not sounding.any():
+            return 1.0
+        heard, share = grid.known.sum(0), float(np.sqrt(sounding.mean()))
+    level = active_rms(heard, grid.sample_rate)
+    if level < SILENCE:
+        raise AudioError("The song is silent: there is nothing to go by.", "Check what was exported.")
+    return share * model.spec.level / level
+
+
+def _at_model_rate(grid: SongGrid, rate: int, gain: np.float32) -> SongGrid:
+    """The same at the model's rate and level. A cell is known there when all the samples it comes from are."""
+    if grid.sample_rate == rate:
+        mask = grid.mask
+    else:
+        frames = resample(grid.known[0], grid.sample_rate, rate).shape[1]
+        place = np.arange(frames) * grid.sample_rate / rate
+        last = grid.mask.shape[1] - 1
+        below, above = (np.clip(f(place).astype(int), 0, last) for f in (np.floor, np.ceil))
+        mask = grid.mask[:, below] & grid.mask[:, above]
+
+    def move(rows: np.ndarray | None) -> np.ndarray | None:
+        return None if rows is None else np.stack([resample(row, grid.sample_rate, rate) for row in rows]) * gain
+
+    mixture = None if grid.mixture is None else resample(grid.mixture, grid.sample_rate, rate) * gain
+    known = move(grid.known)
+    assert known is not None
+    return SongGrid(rate, known, mask, mixture, move(grid.draft), grid.like)
+
+
+def _at_song_rate(stems: np.ndarray, rate: int, grid: SongGrid, gain: np.float32) -> np.ndarray:
+    """(sources, channels, frames) at the song's rate and level, the known cells exactly as they were given."""
+    frames = grid.known.shape[-1]
+    back = np.stack([resample(stem / gain, rate, grid.sample_rate) for stem in stems])
+    back = np.pad(back[..., :frames], ((0, 0), (0, 0), (0, max(0, frames - back.shape[-1]))))
+    return np.where(grid.mask[:, None], grid.known, back).astype(np.float32)
+
+
+def _style(grid: SongGrid, preset: Preset, rate: int) -> tuple[Callable[[Tensor], Tensor], Tensor] | None:
+    """The preset's embedder and what it says of the clip. PresetError when it says NaN."""
+    if grid.like is None:
+        return None
+    embed = EMBEDDERS[preset.embedder](rate)
+    clip = torch.from_numpy(resample(grid.like, grid.sample_rate, rate).mean(0, keepdims=True, dtype=np.float32))
+    target = embed(clip).detach()
+    if not bool(torch.isfinite(target).all()):
+        raise PresetError(f"The embedder '{preset.embedder}' gives NaN for this clip.", "Try another clip or embedder.")
+    return embed, target
+
+
+def _piece(
+    model: Model, song: SongGrid, known: np.ndarray, mask: np.ndarray, where: slice, preset: Preset, style, watch: Watch
+) -> np.ndarray:
+    """One stretch of the grid through the sampler: (sources, channels, samples)."""
+    frames = where.stop - where.start
+    multiple = model.spec.length_multiple
+    padded = max(SHORTEST, frames) + -max(SHORTEST, frames) % multiple
+
+    def tensor(rows: np.ndarray, fill: float = 0) -> Tensor:
+        rows = np.pad(rows[..., where], [(0, 0)] * (rows.ndim - 1) + [(0, padded - frames)], constant_values=fill)
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(model.device)
+
+    channels = known.shape[1]
+    cells = tensor(mask, True)[None].expand(channels, -1, -1)  # after the song's end silence is known
+    grid = StemGrid(
+        tensor(known).transpose(0, 1).contiguous(), cells, None if song.mixture is None else tensor(song.mixture)
+    )
+    draft = None if song.draft is None else tensor(song.draft).transpose(0, 1)
+    noise = Noise(preset.seed, [where.start] * channels)
+    with torch.no_grad():
+        made = sample(model, grid, preset, noise, watch.step, draft=draft, style=style)
+    return made[..., :frames].transpose(0, 1).cpu().numpy()

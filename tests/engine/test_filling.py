@@ -1,0 +1,173 @@
+"""Every task on the stem grid: what is locked stays bit for bit, sums hold, lengths and rates are kept, bad requests are told."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.models import SOURCES, write_tiny_model
+
+from engine.errors import AudioError, Cancelled, PresetError
+from engine.filling import fill, perform
+from engine.models import Model, load_model
+from engine.presets import load_preset
+from engine.tasks import TASKS, Request, SongGrid
+
+RATE = 22050
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    return load_model(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", chunk=16384))
+
+
+def stem(frames: int = RATE, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """Pink-ish noise in bursts, float32."""
+    noise = np.random.default_rng(seed).standard_normal((channels, frames)).cumsum(1)
+    return (0.05 * np.sin(noise / 8)).astype(np.float32)
+
+
+def quick(task: str, **changes):
+    preset = load_preset("separate", **changes)
+    return dataclasses.replace(preset, task=task, steps=2, sigma_min=1e-3, sigma_max=1.0)
+
+
+STEMS = {"bass": stem(seed=1), "guitar": stem(seed=2)}
+REQUESTS = {
+    "generate": Request(RATE, seconds=1.1, channels=1),
+    "accompany": Request(RATE, STEMS),
+    "separate": Request(RATE, {"bass": STEMS["bass"]}, mixture=STEMS["bass"] + STEMS["guitar"]),
+    "infill": Request(RATE, STEMS, start=0.3, stop=0.6),
+    "regenerate": Request(RATE, STEMS, start=0.3, stop=0.6, wanted=("guitar",)),
+    "continue": Request(RATE, STEMS, seconds=0.4),
+    "transition": Request(RATE, STEMS, after={"drums": stem(seed=3)}, seconds=0.4),
+    "restyle": Request(RATE, STEMS, start=0.3, stop=0.6, like=stem(seed=4)),
+}
+
+
+def test_there_is_a_request_here_for_every_task():
+    assert set(REQUESTS) == set(TASKS)
+
+
+@pytest.mark.parametrize("known", ["replacement", "reconstruction", "reconstruction-fixed", "dps"])
+@pytest.mark.parametrize("task", REQUESTS)
+def test_known_cells_come_back_bit_for_bit_and_wanted_ones_are_made(model, task, known):
+    request = REQUESTS[task]
+    grid = TASKS[task](request, model.spec)
+    made = perform(model, request, quick(task, known=known))
+    for row, name in enumerate(SOURCES):
+        assert made[name].shape == grid.known[row].shape
+        assert np.array_equal(made[name][:, grid.mask[row]], grid.known[row][:, grid.mask[row]])
+        wanted = made[name][:, ~grid.mask[row]]
+        assert np.isfinite(wanted).all()
+        assert wanted.size == 0 or np.abs(wanted).max() > 0
+
+
+@pytest.mark.parametrize("task", REQUESTS)
+def test_the_same_seed_gives_the_same_audio_and_another_gives_another(model, task):
+    first, again, other = (perform(model, REQUESTS[task], quick(task, seed=seed)) for seed in (5, 5, 6))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    if task != "separate":  # where one source is left, the mixture says it all
+        assert any(not np.array_equal(first[name], other[name]) for name in SOURCES)
+
+
+def test_a_mixture_and_a_known_stem_leave_the_rest_to_the_others(model):
+    request = REQUESTS["separate"]
+    for likelihood in ("dirac", "gaussian", "conditional"):
+        made = perform(model, request, quick("separate", likelihood=likelihood))
+        assert np.array_equal(made["bass"], request.stems["bass"])
+        np.testing.assert_allclose(sum(made.values()), request.mixture, atol=1e-6)
+        if likelihood == "dirac":
+            assert np.abs(made["residual"]).max() < 1e-5
+
+
+def test_bars_of_one_stem_are_made_again_against_the_mixture(model):
+    """A combination no paper has: regenerate a stretch of the guitar so that it fits a mixture."""
+    grid = TASKS["regenerate"](REQUESTS["regenerate"], model.spec)
+    mixture = sum(STEMS.values())
+    made = fill(model, dataclasses.replace(grid, mixture=mixture), quick("regenerate", likelihood="dirac"))
+    np.testing.assert_allclose(
+        made["guitar"], STEMS["guitar"], atol=1e-5
+    )  # only one unknown a moment: it is determined
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(1, 60000),
+    st.sampled_from([8000, 22050, 44100]),
+    st.integers(1, 2),
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4),
+    st.sampled_from([None, "dirac", "gaussian"]),
+    st.sampled_from(["replacement", "reconstruction"]),
+)
+def test_any_grid_keeps_what_it_must(model, frames, rate, channels, gaps, likelihood, known):
+    """Random holes in random rows: locked cells bit-identical, length, rate and sum kept, all finite."""
+    truth = np.stack([stem(frames, channels, seed) for seed in range(4)])
+    mask = np.ones((4, frames), dtype=bool)
+    for row, a, b in gaps:
+        start, stop = sorted((round(a * frames), round(b * frames)))
+        mask[row, start : stop + 1] = False
+    grid = SongGrid(rate, truth * mask[:, None], mask, truth.sum(0) if likelihood else None)
+    made = fill(model, grid, quick("infill", likelihood=likelihood or "dirac", known=known))
+    for row, name in enumerate(SOURCES):
+        assert made[name].shape == (channels, frames)
+        assert made[name].dtype == np.float32
+        assert np.isfinite(made[name]).all()
+        assert np.array_equal(made[name][:, mask[row]], truth[row][:, mask[row]])
+    if likelihood:
+        np.testing.assert_allclose(sum(made.values()), truth.sum(0), atol=1e-5)
+
+
+def test_a_long_gap_is_made_in_stretches_that_know_each_other(model):
+    """Three chunks' length: nothing in it is silent, and the joints are no louder than the rest."""
+    request = Request(RATE, seconds=3 * model.spec.chunk / RATE, channels=1)
+    made = perform(model, request, quick("generate"))
+    for name in SOURCES:
+        blocks = made[name][0, : len(made[name][0]) // 512 * 512].reshape(-1, 512).std(1)
+        assert blocks.min() > 0
+
+
+def test_work_is_told_and_can_be_stopped(model):
+    seen: list[float] = []
+    perform(model, REQUESTS["infill"], quick("infill"), on_progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    with pytest.raises(Cancelled):
+        perform(model, REQUESTS["infill"], quick("infill"), cancelled=lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "error", "says"),
+    [
+        ("accompany", {"stems": dict.fromkeys(SOURCES, stem())}, PresetError, "nothing to make"),
+        ("accompany", {"stems": {}}, PresetError, "No stem"),
+        ("accompany", {"wanted": ("kazoo",)}, PresetError, "kazoo"),
+        ("accompany", {"stems": {"kazoo": stem()}}, PresetError, "kazoo"),
+        ("accompany", {"stems": {"bass": stem(), "guitar": stem(RATE - 1)}}, AudioError, "others"),
+        ("accompany", {"stems": {"bass": stem() * np.nan}}, AudioError, "NaN"),
+        ("infill", {"start": 0.5, "stop": 2.0}, PresetError, "not inside"),
+        ("infill", {"start": 0.6, "stop": 0.5}, PresetError, "not inside"),
+        ("continue", {"seconds": 0.0}, PresetError, "seconds"),
+        ("generate", {"seconds": 1e9}, PresetError, "3600"),
+        ("transition", {"after": {}}, PresetError, "No stem"),
+        ("transition", {"seconds": 5.0}, PresetError, "longer"),
+        ("restyle", {"like": None}, PresetError, "--like"),
+        ("restyle", {"like": stem() * np.inf}, AudioError, "NaN"),
+        ("separate", {"mixture": stem(RATE + 1)}, AudioError, "samples"),
+        ("separate", {"mixture": None}, PresetError, "mixture"),
+    ],
+)
+def test_a_request_that_cannot_be_met_says_why(model, task, changes, error, says):
+    request = dataclasses.replace(REQUESTS[task], **changes)
+    with pytest.raises(error, match=says):
+        perform(model, request, quick(task))
+
+
+def test_an_embedder_that_returns_nan_is_told(model, monkeypatch):
+    monkeypatch.setitem(
+        __import__("engine.embedders").embedders.EMBEDDERS, "mel", lambda rate: lambda samples: samples[:, :3] * np.nan
+    )
+    with pytest.raises(PresetError, match="NaN"):
+        perform(model, REQUESTS["restyle"], quick("restyle"))
