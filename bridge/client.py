@@ -26,6 +26,7 @@ from bridge.protocol import (
     Error,
     Hello,
     Message,
+    Part,
     Ping,
     Pong,
     Progress,
@@ -36,6 +37,7 @@ from bridge.protocol import (
     Welcome,
 )  # fmt: skip
 from engine.errors import Cancelled as CancelledError
+from engine.request import MIXTURE, Request
 
 ADDRESS = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}"
 SILENT_AFTER = 10.0  # seconds without a word from the server after which it is given up
@@ -147,11 +149,34 @@ class Client:
         Raises engine.errors.Cancelled when cancelled() turned true, RemoteError for what the server says, BridgeError when it
         falls silent.
         """
-        audio = np.ascontiguousarray(samples.T, dtype="<f4")
+        request = Request.of(sample_rate, [(MIXTURE, samples)])
+        callbacks = {"on_progress": on_progress, "on_partial": on_partial, "cancelled": cancelled}
+        return self.perform(request, preset, overrides, job=job, **callbacks)  # type: ignore[arg-type]
+
+    def perform(
+        self,
+        request: Request,
+        preset: str,
+        overrides: dict[str, Any] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        on_partial: OnPartial | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        job: str | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Any task, by a preset of it; what `engine.perform` gives. Everything else as in `separate`."""
+        parts = request.parts()
+        channels = next(iter(parts.values())).shape[0] if parts else request.channels
+        if any(part.shape[0] != channels for part in parts.values()):
+            raise BridgeError("What was given differs in channels.", "Make all of it mono, or all of it stereo.")
+        audio = np.concatenate([np.zeros((0, channels), "<f4"), *(part.T.astype("<f4") for part in parts.values())])
         transfer = _Transfer(self, job or str(uuid.uuid4()), audio, on_progress, on_partial)
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
-        shape = AudioShape(sample_rate, samples.shape[0], samples.shape[1], hashlib.sha256(audio.data).hexdigest())
-        submit = Submit(transfer.job, shape, preset, overrides)
+        shape = AudioShape(request.sample_rate, channels, len(audio), hashlib.sha256(audio.data).hexdigest())
+        submit = Submit(
+            transfer.job, shape, preset, overrides, [Part(name, part.shape[1]) for name, part in parts.items()],
+            list(request.wanted), request.start, request.stop, request.seconds,
+        )  # fmt: skip
         self._heard = time.monotonic()
         self._send(submit)
         asked = False
@@ -306,10 +331,11 @@ class _Transfer:
 
     def _download(self, message: Chunk, payload: bytes) -> None:
         piece = np.frombuffer(payload, dtype="<f4").reshape(-1, self.audio.shape[1])
-        if message.stem not in self.stems:
-            self.stems[message.stem] = np.zeros_like(self.audio)
         end = message.offset + len(piece)
-        self.stems[message.stem][message.offset : end] = piece
+        stem = self.stems.setdefault(message.stem, np.zeros_like(self.audio))
+        if len(stem) < end:  # a task may make more than it was given
+            stem = self.stems[message.stem] = np.pad(stem, ((0, end + len(stem) // 2 - len(stem)), (0, 0)))
+        stem[message.offset : end] = piece
         filled = self.filled.get(message.stem, 0)
         if message.offset <= filled:  # beyond: something was lost with a link, and all of it will come again
             self.filled[message.stem] = max(filled, end)
@@ -323,6 +349,7 @@ class _Transfer:
 
     def _finish(self, message: Done) -> None:
         for name, digest in message.stems.items():
+            self.stems[name] = np.ascontiguousarray(self.stems[name][: message.frames])
             if hashlib.sha256(self.stems[name].data).hexdigest() != digest:
                 raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
         self.result = {name: np.ascontiguousarray(self.stems[name].T) for name in message.stems}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bridge.errors import BridgeError
-from bridge.protocol import AudioShape
+from bridge.protocol import AudioShape, Part
 
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
@@ -19,7 +19,7 @@ TRIES = 2  # a job whose worker dies is tried once more
 @dataclass(frozen=True)
 class Order:
     """What a worker is given. audio: shape of folder/input.f32, or None when it shall read `path` itself and write WAV files
-    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32."""
+    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`."""
 
     job: str
     preset: str
@@ -28,6 +28,8 @@ class Order:
     audio: AudioShape | None = None
     path: str = ""
     out: str = ""
+    parts: tuple[Part, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

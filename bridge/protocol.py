@@ -11,9 +11,10 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "0.1"
+VERSION = "0.2"
 """Of the protocol, not of the package: the first number must match, the second counts additions."""
 
+TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
 DEFAULT_PORT = 27182
 DEFAULT_OSC_PORT = 27183
 MAX_HEADER = 64 * 1024  # bytes
@@ -41,6 +42,13 @@ class AudioShape(Struct):
     sha256: str
 
 
+class Part(Struct):
+    """One of the pieces of audio a job is given, laid end to end. name: "mixture", "like", a source, or "after:" and a source."""
+
+    name: str
+    frames: int
+
+
 # Client to server.
 
 
@@ -52,12 +60,21 @@ class Hello(Message):
 
 
 class Submit(Message):
-    """Ask for a job. job: a UUID made by the client; the same one again asks after the same job. overrides: keys of the preset."""
+    """Ask for a job. job: a UUID made by the client; the same one again asks after the same job. overrides: keys of the preset.
+
+    The preset says which task. parts: what the audio consists of, in order; empty: it is all mixture. wanted: sources to make;
+    start, stop, seconds: of what to make (stop 0: to the end).
+    """
 
     job: str
     audio: AudioShape
     preset: str = "separate"
     overrides: dict[str, str | int | float] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
+    start: float = 0.0
+    stop: float = 0.0
+    seconds: float = 0.0
 
 
 class Cancel(Message):

@@ -17,6 +17,7 @@ from bridge.jobs import OPEN, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
 from bridge.ports import LOOPBACK, owner
 from bridge.protocol import (
+    TASKS,
     Accepted,
     Bye,
     Cancel,
@@ -36,7 +37,7 @@ from bridge.protocol import (
     Submit,
     Welcome,
 )  # fmt: skip
-from bridge.workers import SEPARATE, Worker
+from bridge.workers import PERFORM, Worker
 
 log = logging.getLogger("stemweave")
 
@@ -60,7 +61,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = protocol.DEFAULT_PORT,
         osc_port: int | None = None,
-        target: str = SEPARATE,
+        target: str = PERFORM,
         gone_after: float = protocol.GONE_AFTER,
         cancel_grace: float = CANCEL_GRACE,
     ):
@@ -222,7 +223,7 @@ class Server:
                 self.worker.models,
                 self.worker.presets,
                 limits,
-                ["separate"],
+                list(TASKS),
             ),
         )
 
@@ -243,9 +244,17 @@ class Server:
         if refusal:
             self._fail(client, *refusal, job=message.job)
             return
-        order = Order(message.job, message.preset, message.overrides, self._new_folder(), message.audio)
-        self.jobs.add(Job(order, client))
-        self.send(client, Accepted(message.job, "uploading", 0))
+        settings = {key: getattr(message, key) for key in ("start", "stop", "seconds")} | {
+            "wanted": tuple(message.wanted)
+        }
+        order = Order(
+            message.job, message.preset, message.overrides, self._new_folder(), message.audio,
+            parts=tuple(message.parts), settings=settings,
+        )  # fmt: skip
+        job = self.jobs.add(Job(order, client))
+        if not message.audio.frames:
+            self.jobs.enqueue(job)
+        self.send(client, Accepted(message.job, job.state, 0))
         self.send(client, Credit(message.job, protocol.CREDIT))
 
     def _refusal(self, client: bytes, message: Submit) -> tuple[str, str, str] | None:
@@ -253,11 +262,15 @@ class Server:
         audio = message.audio
         if not (0 < len(message.job) <= 64 and message.job.isprintable()):
             return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
-        if audio.channels not in (1, 2) or not 0 < audio.frames <= protocol.MAX_FRAMES:
+        if audio.channels not in (1, 2) or not 0 <= audio.frames <= protocol.MAX_FRAMES:
             return errors.LIMIT, (
-                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and 1 to "
+                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and at most "
                 f"{protocol.MAX_FRAMES} frames can be taken."
             ), "Send mono or stereo, two hours at most."  # fmt: skip
+        if message.parts and (
+            any(part.frames < 0 for part in message.parts) or sum(part.frames for part in message.parts) != audio.frames
+        ):
+            return errors.PROTOCOL, "The parts of the audio do not add up to its frames.", "Announce what is sent."
         if sum(job.state in OPEN for job in self.jobs.of(client)) >= protocol.MAX_JOBS:
             return (
                 errors.LIMIT,

@@ -18,7 +18,7 @@ from bridge.errors import INTERNAL, code_of
 from bridge.jobs import Job, Order
 from engine.errors import Cancelled, StemweaveError
 
-SEPARATE = "bridge.workers:separate_order"
+PERFORM = "bridge.workers:perform_order"
 PROGRESS_EVERY = 0.05  # seconds: a network call may take less than a message is worth
 
 
@@ -59,29 +59,42 @@ class Desk:
         return self._cancel.value == self._number
 
 
-def separate_order(desk: Desk) -> None:
+def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from file to files."""
     from engine.audio import read_audio, write_audio
-    from engine.pipeline import separate
+    from engine.filling import perform
     from engine.presets import load_preset
+    from engine.request import MIXTURE, Request
 
     order = desk.order
     preset = load_preset(order.preset, **order.overrides)
     model = _model(preset.model, preset.device, preset.backend)
     if order.audio is not None:
-        shape = (order.audio.frames, order.audio.channels)
-        samples = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(shape).T
-        rate, on_partial = order.audio.sample_rate, desk.partial
+        request = _spooled(order)
     else:
         audio = read_audio(order.path)
-        samples, rate, on_partial = audio.samples, audio.sample_rate, None
+        request = Request.of(audio.sample_rate, [(MIXTURE, audio.samples)])
         Path(order.out).mkdir(parents=True, exist_ok=True)
-    stems = separate(
-        model, samples, rate, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled
-    )
+    on_partial = desk.partial if order.audio is not None else None
+    stems = perform(model, request, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled)
     if order.audio is None:
         for name, stem in stems.items():
-            desk.wrote(name, write_audio(Path(order.out) / f"{name}.wav", stem, rate))
+            desk.wrote(name, write_audio(Path(order.out) / f"{name}.wav", stem, request.sample_rate))
+
+
+def _spooled(order: Order) -> Any:
+    """The request whose audio lies in the order's folder, its parts end to end."""
+    from engine.request import MIXTURE, Request
+
+    assert order.audio is not None
+    shape = (order.audio.frames, order.audio.channels)
+    path = order.folder / "input.f32"
+    samples = np.fromfile(path, dtype="<f4") if order.audio.frames else np.zeros(0, np.float32)
+    samples = samples.reshape(shape).T
+    parts = {part.name: part.frames for part in order.parts} or {MIXTURE: order.audio.frames}
+    ends = np.cumsum([0, *parts.values()])
+    pieces = [(name, samples[:, ends[i] : ends[i + 1]]) for i, name in enumerate(parts) if parts[name]]
+    return Request.of(order.audio.sample_rate, pieces, channels=order.audio.channels, **order.settings)
 
 
 _loaded: dict[tuple[str, str, str], Any] = {}
@@ -164,7 +177,7 @@ def _leave_with_parent(parent: int) -> None:
 class Worker:
     """The server's end of one worker process; starts another when it dies."""
 
-    def __init__(self, target: str = SEPARATE):
+    def __init__(self, target: str = PERFORM):
         self.target = target
         self.job: Job | None = None
         self.models: list[str] = []

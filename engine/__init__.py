@@ -15,7 +15,7 @@ PUBLIC = {
     "write_audio": "engine.audio",
     "separate": "engine.pipeline",
     "perform": "engine.filling",
-    "Request": "engine.tasks",
+    "Request": "engine.request",
     "evaluate": "engine.evaluation",
     "train": "engine.training",
     "StemweaveError": "engine.errors",

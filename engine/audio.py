@@ -85,8 +85,9 @@ def _riff_is_short(path: Path) -> bool:
     return not unknown and promised > path.stat().st_size + 1  # some writers forget the last padding byte
 
 
-def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> Path:
-    """Write (channels, frames) as 32-bit float WAV, whole or not at all. ResourceError when the place cannot be written."""
+def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int, comment: str = "") -> Path:
+    """Write (channels, frames) as 32-bit float WAV, whole or not at all; comment: goes into the file's metadata.
+    ResourceError when the place cannot be written."""
     path = Path(path)
     kind = "RF64" if samples.size * 4 > WAV_LIMIT else "WAV"
     try:
@@ -98,6 +99,8 @@ def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> Path
             os.fdopen(handle, "wb") as raw,
             soundfile.SoundFile(raw, "w", sample_rate, len(samples), format=kind, subtype="FLOAT") as file,
         ):
+            if comment:
+                file.comment = comment
             for start in range(0, samples.shape[1], BLOCK):
                 file.write(samples[:, start : start + BLOCK].T)
         os.chmod(name, 0o644)

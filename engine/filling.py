@@ -15,9 +15,10 @@ from engine.errors import AudioError, PresetError
 from engine.models import Model
 from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnPartial, OnProgress, Watch, active_rms, separate
 from engine.presets import Preset
+from engine.request import Request
 from engine.sampling import sample
 from engine.stemgrid import StemGrid
-from engine.tasks import TASKS, Request, SongGrid
+from engine.tasks import TASKS, SongGrid
 
 
 def perform(

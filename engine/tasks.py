@@ -1,7 +1,7 @@
 """Tasks: what the user asked becomes a grid of sources by time. A new task is a new way to fill a grid, about ten lines."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,27 +10,7 @@ from engine.chunks import fade
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, PresetError
 from engine.presets import Preset
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user gave. All arrays are (channels, frames) at `sample_rate` with one number of channels.
-
-    stems: by source name, of one length. mixture: as long as the stems. after: the stems of the song a transition leads to.
-    like: a clip to sound like, of any length. wanted: sources to make; () leaves it to the task. start, stop: of the stretch
-    to make, in seconds; stop 0: to the end. seconds: how much to generate, to go on, or to lead over. channels: to generate.
-    """
-
-    sample_rate: int
-    stems: Mapping[str, np.ndarray] = field(default_factory=dict)
-    mixture: np.ndarray | None = None
-    after: Mapping[str, np.ndarray] = field(default_factory=dict)
-    like: np.ndarray | None = None
-    wanted: tuple[str, ...] = ()
-    start: float = 0.0
-    stop: float = 0.0
-    seconds: float = 0.0
-    channels: int = 2
+from engine.request import Request
 
 
 @dataclass(frozen=True)

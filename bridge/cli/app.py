@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from bridge.cli import data, doctor, models, separate, serve
+from bridge.cli import create, data, doctor, models, separate, serve
 from bridge.cli.console import say_error
 from engine.errors import Cancelled, StemweaveError
 
@@ -14,12 +14,20 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 app = typer.Typer(
     name="stemweave",
-    help="Stems in time with the song: separate, serve, train and measure.",
+    help="Stems in time with the song: separate, generate, infill, restyle; serve, train and measure.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("separate")(separate.separate)
+app.command("generate")(create.generate)
+app.command("accompany")(create.accompany)
+app.command("infill")(create.infill)
+app.command("regenerate")(create.regenerate)
+app.command("continue")(create.continue_)
+app.command("transition")(create.transition)
+app.command("restyle")(create.restyle)
+app.command("redo")(create.redo)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("demo", hidden=True)(separate.demo)

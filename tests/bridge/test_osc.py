@@ -12,7 +12,7 @@ from support.models import write_tiny_model
 from support.servers import running
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
-from bridge.workers import SEPARATE
+from bridge.workers import PERFORM
 from engine.audio import read_audio, write_audio
 
 
@@ -54,7 +54,7 @@ def osc_server(tmp_path_factory):
     write_tiny_model(models / "default")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(SEPARATE, osc_port=0) as server:
+        with running(PERFORM, osc_port=0) as server:
             yield server
 
 

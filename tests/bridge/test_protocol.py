@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 import bridge.protocol as protocol
 from bridge.errors import ProtocolError
-from bridge.protocol import MAX_HEADER, MAX_PAYLOAD, MESSAGES, AudioShape, Chunk, Hello, Submit, chunk, decode, encode
+from bridge.protocol import (
+    MAX_HEADER,
+    MAX_PAYLOAD,
+    MESSAGES,
+    AudioShape,
+    Chunk,
+    Hello,
+    Part,
+    Submit,
+    chunk,
+    decode,
+    encode,
+)
 
 DOCUMENT = Path(protocol.__file__).with_name("PROTOCOL.md").read_text()
 text = st.text(max_size=40)
@@ -21,6 +33,7 @@ VALUES = {
     dict[str, int]: st.dictionaries(text, number, max_size=4), dict[str, str]: st.dictionaries(text, text, max_size=4),
     dict[str, str | int | float]: st.dictionaries(text, text | number, max_size=4),
     AudioShape: st.builds(AudioShape, number, number, number, text),
+    list[Part]: st.lists(st.builds(Part, text, number), max_size=4),
 }  # fmt: skip
 messages = st.one_of(
     *(

@@ -12,7 +12,8 @@ from engine.errors import AudioError, Cancelled, PresetError
 from engine.filling import fill, perform
 from engine.models import Model, load_model
 from engine.presets import load_preset
-from engine.tasks import TASKS, Request, SongGrid
+from engine.request import Request
+from engine.tasks import TASKS, SongGrid
 
 RATE = 22050
 rng = np.random.default_rng(0)

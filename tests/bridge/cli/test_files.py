@@ -14,7 +14,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from bridge.cli import app as program
-from bridge.cli import separate
+from bridge.cli import results
 from bridge.errors import BridgeError
 from bridge.ports import free_port
 
@@ -25,10 +25,13 @@ def test_the_song_itself_is_never_replaced(refused, stemweave, song):
     drums = song.rename(song.parent / "drums.wav")
     before = drums.read_bytes()
     process = stemweave("separate", drums, "-o", ".", "--server", "none", "--overwrite")
-    refused(process, "would replace the song itself", "another folder")
+    refused(process, "would replace what it is made from", "another folder")
     (song.parent / "out").mkdir()
     (song.parent / "out" / "bass.wav").symlink_to(drums)
-    refused(stemweave("separate", drums, "-o", "out", "--server", "none", "--overwrite"), "would replace the song")
+    refused(
+        stemweave("separate", drums, "-o", "out", "--server", "none", "--overwrite"),
+        "would replace what it is made from",
+    )
     assert drums.read_bytes() == before
 
 
@@ -82,7 +85,7 @@ def alone(monkeypatch, home, song):
     """Runs `separate` in this process, nobody answering at the usual address. Gives back (result, that address)."""
     address = f"tcp://127.0.0.1:{free_port()}"
     monkeypatch.setenv("STEMWEAVE_MODELS", str(home / "models"))
-    monkeypatch.setattr(separate, "ADDRESS", address)
+    monkeypatch.setattr(results, "ADDRESS", address)
 
     def run(*options: str):
         command = ["separate", str(song), "-o", str(song.parent / "out"), *options]
@@ -126,7 +129,7 @@ def test_stems_of_another_set_of_sources_replace_nothing_either(alone, monkeypat
     """A server may have another model under the same name: what it gives is known only in the end."""
     (song.parent / "out").mkdir()
     (song.parent / "out" / "voice.wav").write_text("mine")
-    monkeypatch.setattr(separate, "_run", lambda samples, *_: {"voice": np.zeros_like(samples)})
+    monkeypatch.setattr(results, "run", lambda request, *_: {"voice": np.zeros_like(request.mixture)})
     run, _ = alone
     assert "already holds voice.wav" in str(run().exception)
     assert (song.parent / "out" / "voice.wav").read_text() == "mine"

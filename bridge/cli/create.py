@@ -1,0 +1,159 @@
+"""`stemweave generate`, `accompany`, `infill`, `regenerate`, `continue`, `transition`, `restyle` and `redo`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bridge.cli import results
+from bridge.cli.inputs import overrides_of, read_parts, stem_paths
+from bridge.cli.separate import AsJson, Backend, Device, ModelName, Output, Overwrite, Seed, Server, Steps, checked
+from engine.errors import AudioError, ModelError
+from engine.recipe import fingerprint, read_recipe, recipe_of
+from engine.request import AFTER, LIKE, MIXTURE, Request
+
+Stems = Annotated[
+    list[str], typer.Argument(metavar="STEMS...", help="NAME=FILE, or a folder with files called bass.wav and so on")
+]
+Want = Annotated[list[str] | None, typer.Option(help="a source to make; may be repeated. By default the task decides")]
+Start = Annotated[float, typer.Option("--from", min=0, help="where to begin, in seconds")]
+Stop = Annotated[float, typer.Option("--to", min=0, help="where to end, in seconds; 0: at the end of the song")]
+Mixture = Annotated[Path | None, typer.Option(help="what all sources together must add up to")]
+
+
+def generate(
+    output: Output,
+    seconds: Annotated[float, typer.Option(help="how long")] = 10.0,
+    want: Want = None,
+    rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
+    mono: Annotated[bool, typer.Option("--mono", help="one channel instead of two")] = False,
+    preset: str = "generate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make all sources of a song out of nothing (MSDM: total generation)."""
+    request = {"sample_rate": rate, "seconds": seconds, "channels": 1 if mono else 2, "wanted": tuple(want or ())}
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
+    _make({}, request, preset, chosen, output, server, overwrite, as_json)
+
+
+def accompany(
+    stems: Stems, output: Output, want: Want = None,
+    preset: str = "accompany", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make the sources that are missing to play along with the stems that are given (MSDM: partial generation)."""
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
+    _make(stem_paths(stems), {"wanted": tuple(want or ())}, preset, chosen, output, server, overwrite, as_json)
+
+
+def infill(
+    stems: Stems, output: Output, start: Start, stop: Stop, want: Want = None, mixture: Mixture = None,
+    preset: str = "infill", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make a stretch of some stems anew, out of what is around it and of the other stems."""
+    paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
+    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+
+
+def regenerate(
+    stems: Stems, output: Output, start: Start = 0.0, stop: Stop = 0.0, want: Want = None, mixture: Mixture = None,
+    fresh: Annotated[float | None, typer.Option(min=0, max=1, help="1: nothing of what was there, less: more of it")] = None,
+    preset: str = "regenerate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Vary a stretch of some stems: infill that starts from what was there."""
+    paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device, fresh=fresh)
+    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+
+
+def continue_(
+    stems: Stems, output: Output, seconds: Annotated[float, typer.Option(help="how much more")] = 4.0, want: Want = None,
+    preset: str = "continue", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Go on where the stems end."""
+    request = {"wanted": tuple(want or ()), "seconds": seconds}
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
+    _make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
+
+
+def transition(
+    stems: Stems, output: Output,
+    after: Annotated[list[str], typer.Option(metavar="NAME=FILE|FOLDER", help="stems of the song to lead to; may be repeated")],
+    seconds: Annotated[float, typer.Option(help="how long the transition is")] = 2.5, want: Want = None,
+    preset: str = "transition", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Lead from one song into another, starting from their crossfade."""
+    paths = stem_paths(stems) | stem_paths(after, AFTER)
+    request = {"wanted": tuple(want or ()), "seconds": seconds}
+    chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
+    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+
+
+def restyle(
+    stems: Stems, output: Output, like: Annotated[Path, typer.Option(help="a clip to sound like")],
+    start: Start = 0.0, stop: Stop = 0.0, want: Want = None,
+    embedder: Annotated[str | None, typer.Option(help="mel (timbre), chroma (harmony) or passt")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="how hard the clip pulls")] = None,
+    preset: str = "restyle", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Vary a stretch of some stems so that it sounds like a clip."""
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    chosen = overrides_of(
+        model=model, steps=steps, seed=seed, backend=backend, device=device, embedder=embedder, guidance=guidance
+    )
+    _make(stem_paths(stems) | {LIKE: like}, request, preset, chosen, output, server, overwrite, as_json)
+
+
+def redo(
+    result: Annotated[Path, typer.Argument(help="a stem that stemweave wrote, or the recipe.json beside it")],
+    output: Output, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make a result again, bit for bit, by the recipe written in it: the same model, inputs, settings and seed."""
+    recipe = read_recipe(result)
+    paths = {role: Path(entry["path"]) for role, entry in recipe.inputs.items()}
+    settings = dict(recipe.preset)
+    name = settings.pop("name")
+    settings.pop("title")
+    card = checked(name, settings)[1]
+    if card.digest() != recipe.model["sha256"]:
+        raise ModelError(
+            f"The model '{recipe.model['name']}' is not the one this was made with.",
+            "Bring that one back, or make a new take.",
+        )
+    rate, parts = read_parts(paths) if paths else (recipe.sample_rate, [])
+    changed = [str(paths[role]) for role, part in parts if fingerprint(part) != recipe.inputs[role]["sha256"]]
+    if changed:
+        raise AudioError(
+            f"{', '.join(changed)} changed since this was made.", "Bring back what it was, or make a new take."
+        )
+    request = {"sample_rate": rate} | recipe.settings | {"wanted": tuple(recipe.settings["wanted"])}
+    _make(paths, request, name, settings, output, server, overwrite, as_json)
+
+
+def _make(
+    paths: dict[str, Path], given: dict[str, Any], preset: str, overrides: dict[str, Any],
+    output: Path, server: str | None, overwrite: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Check, read, run and write: what all of these commands do."""
+    from engine.tasks import TASKS
+
+    settings, card = checked(preset, overrides)
+    paths = {role: path.resolve() for role, path in paths.items()}
+    rate, parts = read_parts(paths) if paths else (given["sample_rate"], [])
+    request = Request.of(rate, parts, **{key: value for key, value in given.items() if key != "sample_rate"})
+    TASKS[settings.task](request, card.spec)  # what cannot be met is told before anything is written
+    names = [*card.spec.sources, *(["residual"] if request.mixture is not None else [])]
+    results.prepare(output)
+    results.spare(list(paths.values()), output, names, overwrite)
+    stems = results.run(request, preset, overrides, server, settings.task)
+    results.spare(list(paths.values()), output, list(stems), overwrite)
+    recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
+    results.write(output, stems, rate, recipe, as_json)

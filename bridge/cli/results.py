@@ -1,0 +1,75 @@
+"""Where results go: a folder of stems with the recipe they were made by, and nothing the user has replaced unasked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
+from bridge.client import ADDRESS, Client, find_server
+from engine.audio import write_audio
+from engine.errors import ResourceError
+from engine.recipe import NAME, Recipe
+from engine.request import Request
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder and see that it can be written, before any work is done."""
+    if folder.exists() and not folder.is_dir():
+        raise ResourceError(f"{folder} is a file, not a folder for stems.", "Choose another folder with -o.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".stemweave-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ResourceError(f"Cannot write in {folder}: {error.strerror}.", "Choose another folder with -o.") from error
+
+
+def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) -> None:
+    """Nothing the user has is replaced unasked; what was given to work with never is."""
+    places = [folder / f"{name}.wav" for name in names]
+    for path in given:
+        if any(place.exists() and place.samefile(path) for place in places):
+            raise ResourceError(
+                f"A stem called {path.name} would replace what it is made from.", "Choose another folder with -o."
+            )
+    there = [place.name for place in places if place.exists()]
+    if there and not overwrite:
+        raise ResourceError(
+            f"{folder} already holds {', '.join(there)}.", "Choose another folder, or add --overwrite to replace them."
+        )
+
+
+def run(
+    request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str
+) -> dict[str, np.ndarray]:
+    """On the server that is named; where none is, on the one that answers at the usual address, else here."""
+    with progress_bar(title) as progress, interrupt_flag() as cancelled:
+        if server is None:
+            server = ADDRESS if find_server(ADDRESS) else "none"
+        if server != "none":
+            err.print(f"by the server at {server}", style="dim")
+            with Client(server) as client:
+                return client.perform(request, preset, overrides, on_progress=progress, cancelled=cancelled)
+        from engine.filling import perform
+        from engine.models import load_model
+        from engine.presets import load_preset
+
+        settings = load_preset(preset, **overrides)
+        model = load_model(settings.model, settings.device, settings.backend)
+        return perform(model, request, settings, on_progress=progress, cancelled=cancelled)
+
+
+def write(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe, as_json: bool) -> dict[str, Path]:
+    """The stems as WAV, the recipe in each and beside them; says what was written."""
+    text = recipe.text()
+    paths = {name: write_audio(folder / f"{name}.wav", stem, rate, text) for name, stem in stems.items()}
+    (folder / NAME).write_text(text + "\n")
+    if as_json:
+        frames = next(iter(stems.values())).shape[1]
+        print_json({"stems": paths, "sample_rate": rate, "frames": frames, "recipe": folder / NAME})
+    else:
+        for path in paths.values():
+            out.print(str(path), soft_wrap=True)
+    return paths

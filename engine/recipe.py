@@ -1,0 +1,66 @@
+"""Recipes: what a result was made of, written into every file of it, so that it can be made again bit for bit."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from engine.errors import AudioError
+from engine.request import Request
+
+NAME = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """model: name and SHA-256 of its card and weights. preset: every setting, seed and back end among them. settings: of the
+    request. inputs: role (see Request.parts) to path and SHA-256 of the samples. package: version that made it."""
+
+    model: dict[str, str]
+    preset: dict[str, Any]
+    settings: dict[str, Any]
+    sample_rate: int
+    inputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    package: str = ""
+
+    def text(self) -> str:
+        return json.dumps({"stemweave": asdict(self)}, sort_keys=True)
+
+
+def recipe_of(request: Request, paths: dict[str, Path], preset: dict[str, Any], model: str, digest: str) -> Recipe:
+    """The recipe of a request whose audio was read from `paths`, by role."""
+    inputs = {role: {"path": str(paths[role]), "sha256": fingerprint(part)} for role, part in request.parts().items()}
+    settings = {key: getattr(request, key) for key in ("wanted", "start", "stop", "seconds", "channels")}
+    return Recipe({"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs, package_version())
+
+
+def fingerprint(samples: np.ndarray) -> str:
+    """SHA-256 of (channels, frames) as float32: the same for a WAV and its FLAC copy, whatever else the files hold."""
+    return hashlib.sha256(np.ascontiguousarray(samples, dtype="<f4").tobytes()).hexdigest()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """From a result, or from the recipe.json beside it. AudioError when there is none in it."""
+    try:
+        if path.suffix == ".json":
+            text = path.read_text()
+        else:
+            with soundfile.SoundFile(path) as file:
+                text = file.comment
+        return Recipe(**json.loads(text)["stemweave"])
+    except (OSError, soundfile.LibsndfileError, ValueError, KeyError, TypeError) as error:
+        raise AudioError(
+            f"{path} holds no recipe of stemweave's.", f"Name a stem it wrote, or the {NAME} beside it."
+        ) from error
+
+
+def package_version() -> str:
+    try:
+        return version("stemweave")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,93 @@
+"""Every task from the command line, here and by a server, and made again from its own recipe."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 22050
+ARGUMENTS = {
+    "generate": ["--seconds", 0.5, "--rate", RATE, "--mono"],
+    "accompany": ["bass=bass.wav", "--want", "drums"],
+    "infill": ["stems", "--from", 0.2, "--to", 0.4],
+    "regenerate": ["stems", "--from", 0.2, "--to", 0.4, "--want", "guitar"],
+    "continue": ["stems", "--seconds", 0.3],
+    "transition": ["stems", "--after", "piano=bass.wav", "--seconds", 0.3],
+    "restyle": ["stems", "--like", "bass.wav", "--from", 0.2, "--to", 0.4],
+}
+
+
+@pytest.fixture
+def stems(tmp_path):
+    """bass.wav, and a folder of two stems, one second mono."""
+    (tmp_path / "stems").mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("stems/bass", "stems/guitar", "bass"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(RATE), RATE, subtype="FLOAT")
+    return tmp_path
+
+
+@pytest.mark.parametrize("task", ARGUMENTS)
+def test_a_task_writes_its_stems_and_a_recipe_that_makes_them_again(stemweave, stems, task):
+    process = stemweave(task, *ARGUMENTS[task], "-o", "out", "--steps", 2, "--server", "none", "--seed", 3, "--json")
+    assert process.returncode == 0, process.stderr
+    paths = json.loads(process.stdout)["stems"]
+    again = stemweave("redo", paths["drums"], "-o", "again", "--server", "none")
+    assert again.returncode == 0, again.stderr
+    for name, path in paths.items():
+        first, second = (soundfile.read(p, dtype="float32")[0] for p in (stems / path, stems / "again" / f"{name}.wav"))
+        assert np.array_equal(first, second), name
+    expected = {"generate": 0.5, "continue": 1.3, "transition": 1.7}.get(task, 1.0)
+    assert soundfile.info(stems / paths["drums"]).frames == round(expected * RATE)
+    with soundfile.SoundFile(stems / paths["bass"]) as file:
+        assert json.loads(file.comment) == json.loads((stems / "out" / "recipe.json").read_text())
+
+
+def test_a_server_gives_the_same(stemweave, served, stems):
+    address = f"tcp://127.0.0.1:{served[0]}"
+    for task in ("generate", "continue", "transition"):
+        for place, out in (("none", "here"), (address, "there")):
+            process = stemweave(task, *ARGUMENTS[task], "-o", f"{task}-{out}", "--steps", 2, "--server", place)
+            assert process.returncode == 0, process.stderr
+        for name in ("bass", "drums", "guitar", "piano"):
+            here, there = (soundfile.read(stems / f"{task}-{o}" / f"{name}.wav")[0] for o in ("here", "there"))
+            assert here.shape == there.shape
+            np.testing.assert_allclose(here, there, atol=1e-5)
+
+
+def test_separation_with_a_stem_that_is_known(stemweave, stems):
+    bass, guitar = (soundfile.read(stems / "stems" / f"{name}.wav")[0] for name in ("bass", "guitar"))
+    soundfile.write(stems / "song.wav", bass + guitar, RATE, subtype="FLOAT")
+    process = stemweave("separate", "song.wav", "-o", "out", "--known", "bass=stems/bass.wav", "--server", "none")
+    assert process.returncode == 0, process.stderr
+    assert np.array_equal(soundfile.read(stems / "out" / "bass.wav")[0], bass)
+    total = sum(soundfile.read(path)[0] for path in (stems / "out").glob("*.wav"))
+    np.testing.assert_allclose(total, bass + guitar, atol=1e-6)
+
+
+def test_a_recipe_says_what_has_changed(stemweave, stems, refused):
+    run = ["accompany", "bass=bass.wav", "-o", "out", "--steps", 2, "--server", "none"]
+    assert stemweave(*run).returncode == 0
+    soundfile.write(stems / "bass.wav", np.zeros(RATE), RATE, subtype="FLOAT")
+    refused(stemweave("redo", "out/drums.wav", "-o", "again"), "bass.wav changed")
+    refused(stemweave("redo", "bass.wav", "-o", "again"), "no recipe")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["accompany", "nothing"], ["is not a stem", "NAME=FILE"]),
+        (["accompany", "kazoo=bass.wav"], ["kazoo", "Sources"]),
+        (["accompany", "bass=bass.wav", "--want", "kazoo"], ["kazoo"]),
+        (["accompany", "bass=gone.wav"], ["no file"]),
+        (["infill", "stems", "--from", 0.5, "--to", 3], ["not inside the song"]),
+        (["infill", "stems", "--from", 0.2, "--to", 0.4, "--mixture", "other.wav"], ["sample rate"]),
+        (["restyle", "stems", "--like", "bass.wav", "--embedder", "ears"], ["ears", "mel"]),
+        (["generate", "--seconds", 0], ["seconds"]),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_is_written(stemweave, stems, refused, arguments, words):
+    soundfile.write(stems / "other.wav", np.zeros(RATE), 2 * RATE, subtype="FLOAT")
+    refused(stemweave(*arguments, "-o", "out", "--server", "none"), *words)
+    assert not list((stems / "out").glob("*.wav"))
