@@ -1,4 +1,4 @@
-"""`stemweave data render`, `train`, `evaluate` and `bench`: making models and measuring them."""
+"""`stemweave data render`, `train`, `evaluate`, `posteriors` and `bench`: making models and measuring them."""
 
 import json
 from pathlib import Path
@@ -98,6 +98,27 @@ def evaluate(
     )
     if as_json:
         as_json.write_text(json.dumps(summary, indent=1))
+
+
+def posteriors(
+    observations: Annotated[int, typer.Option(min=1, help="things seen, to average over")] = 8,
+    samples: Annotated[int, typer.Option(min=10, help="drawn for each")] = 200,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """How far each likelihood's samples are from posteriors known in closed form: bias, variance and distance (0 is exact)."""
+    from dataclasses import asdict
+
+    from engine.evaluation.posteriors import infill_table, separation_table
+
+    with err.status("sampling"):
+        rows = [*separation_table(samples), *infill_table(observations, samples)]
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = Table("prior", "likelihood", "bias (1 = posterior's deviation)", "variance (1 = posterior's)", "distance")
+    for row in rows:
+        table.add_row(row.prior, row.method, f"{row.bias:.3f}", f"{row.variance:.3f}", f"{row.distance:.3f}")
+    out.print(table)
 
 
 def bench(

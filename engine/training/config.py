@@ -15,7 +15,10 @@ class TrainConfig:
     level: RMS the mixtures are brought to, +- level_spread_db. gain_spread_db: of each source around what it was.
     remix: share of examples whose sources come from different songs. mixture: share that is given its mixture;
     mask: share of those with so much noise that only the mixture is left to go by.
-    sigma: range of noise levels, sampled log-uniformly. checkpoint: steps between checkpoints.
+    sigma: range of noise levels, sampled log-uniformly. misjudged: share of examples in which each source has its own noise,
+    noise_factor (a range, sampled log-uniformly) times as loud as sigma says: likelihoods leave samples in such states; the
+    source that Dirac eliminates has the noise of all others, and without starting noise there is less than sigma says.
+    checkpoint: steps between checkpoints.
     bf16: run the network in bfloat16 where the processor is good at it. about: goes into the card.
     """
 
@@ -42,6 +45,8 @@ class TrainConfig:
     mixture: float = 0.65
     mask: float = 0.7
     sigma: tuple[float, float] = (3e-4, 1.0)
+    misjudged: float = 0.0
+    noise_factor: tuple[float, float] = (0.1, 2.0)
     checkpoint: int = 100
     bf16: bool = True
     threads: int = 0
@@ -61,7 +66,7 @@ def read_config(path: Path) -> TrainConfig:
     if missing:
         raise DataError(f"The training configuration {path} lacks: {', '.join(sorted(missing))}.")
     table["data"] = tuple(path.parent / folder for folder in table["data"])
-    for key in ("sources", "sigma"):
+    for key in ("sources", "sigma", "noise_factor"):
         if key in table:
             table[key] = tuple(table[key])
     return TrainConfig(**table)

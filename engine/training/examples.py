@@ -16,7 +16,8 @@ SILENCE = 1e-4  # RMS below which a mixture is not worth a step
 
 @dataclass(frozen=True)
 class Batch:
-    """clean, noise: (batch, sources, samples); sigma: (batch,); has_mixture: bool (batch,)."""
+    """clean, noise: (batch, sources, samples); sigma: (batch,); has_mixture: bool (batch,). The noise has unit variance but where
+    sigma misjudges it."""
 
     clean: Tensor
     noise: Tensor
@@ -47,6 +48,9 @@ class Examples:
         blind = has_mixture & (rng.random(len(clean)) < self.config.mask)
         sigma = np.where(blind, BLIND * np.exp(rng.uniform(0, 2, len(clean))), sigma)
         noise = rng.standard_normal(clean.shape, dtype=np.float32)
+        quiet, loud = np.log(self.config.noise_factor)
+        off = np.exp(rng.uniform(quiet, loud, clean.shape[:2])).astype(np.float32)
+        noise *= np.where(rng.random(len(clean)) < self.config.misjudged, off.T, 1).T[..., None]
         return Batch(
             clean, torch.from_numpy(noise), torch.from_numpy(sigma.astype(np.float32)), torch.from_numpy(has_mixture)
         )
