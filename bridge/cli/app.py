@@ -36,6 +36,7 @@ app.add_typer(models.presets, name="presets")
 app.add_typer(data.data, name="data")
 app.command("train")(data.train)
 app.command("evaluate")(data.evaluate)
+app.command("evaluate-gaps")(data.evaluate_gaps)
 app.command("posteriors")(data.posteriors)
 app.command("bench")(data.bench)
 

@@ -100,6 +100,34 @@ def evaluate(
         as_json.write_text(json.dumps(summary, indent=1))
 
 
+def evaluate_gaps(
+    tracks: Annotated[Path, typer.Option(help="folder of TrackXXXXX")],
+    preset: Annotated[str, typer.Option(help="infill or continue, or one of your own of these tasks")] = "infill",
+    model: Annotated[str | None, typer.Option(help="by name or folder")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="at most so many tracks")] = 10,
+    steps: Annotated[int | None, typer.Option()] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Infill or continuation, measured inside the gap and at its seams, beside silence, a crossfade and plain replacement."""
+    from dataclasses import asdict
+
+    from engine.evaluation.gaps import evaluate_gaps
+    from engine.models import load_model
+    from engine.presets import load_preset
+
+    settings = load_preset(preset, model=model, steps=steps)
+    with progress_bar(preset) as progress:
+        loaded = load_model(settings.model, settings.device, settings.backend)
+        rows = evaluate_gaps(loaded, tracks, settings, limit=limit, on_track=lambda done, of: progress(done / of))
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = Table("gap made by", "mel distance in the gap, dB", "step at the seams (1 = the music's own)")
+    for row in rows:
+        table.add_row(row.method, f"{row.mel:.2f}", f"{row.seam:.2f}")
+    out.print(table)
+
+
 def posteriors(
     observations: Annotated[int, typer.Option(min=1, help="things seen, to average over")] = 8,
     samples: Annotated[int, typer.Option(min=10, help="drawn for each")] = 200,
