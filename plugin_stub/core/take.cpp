@@ -1,0 +1,85 @@
+#include "take.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace stemweave {
+namespace {
+
+// Of the block that holds a position, also left of zero.
+int64_t block_of(int64_t position, int64_t size) {
+    return position >= 0 ? position / size : -((-position + size - 1) / size);
+}
+
+}  // namespace
+
+void Take::write(const Mark& at, const float* stereo, size_t frames) {
+    if (at.sample_rate != sample_rate_) {
+        clear();
+        sample_rate_ = at.sample_rate;
+    }
+    const auto before = tempo_map_.upper_bound(at.position);
+    if (before == tempo_map_.begin() || !(std::prev(before)->second.musical == at.musical)) tempo_map_[at.position] = at;
+    cover(at.position, at.position + static_cast<int64_t>(frames));
+    int64_t position = at.position;
+    while (frames > 0) {
+        const int64_t index = block_of(position, kBlock);
+        auto& block = blocks_[index];
+        if (!block) block = std::make_unique<Block>(Block{});
+        const int64_t offset = position - index * kBlock;
+        const size_t count = std::min<size_t>(frames, kBlock - offset);
+        std::memcpy(block->data() + 2 * offset, stereo, count * 2 * sizeof(float));
+        position += count;
+        stereo += 2 * count;
+        frames -= count;
+    }
+}
+
+void Take::read(int64_t position, float* stereo, size_t frames) const {
+    while (frames > 0) {
+        const int64_t index = block_of(position, kBlock);
+        const int64_t offset = position - index * kBlock;
+        const size_t count = std::min<size_t>(frames, kBlock - offset);
+        const auto found = blocks_.find(index);
+        if (found == blocks_.end()) {
+            std::memset(stereo, 0, count * 2 * sizeof(float));
+        } else {
+            std::memcpy(stereo, found->second->data() + 2 * offset, count * 2 * sizeof(float));
+        }
+        position += count;
+        stereo += 2 * count;
+        frames -= count;
+    }
+}
+
+void Take::clear() {
+    sample_rate_ = 0.0;
+    blocks_.clear();
+    ranges_.clear();
+    tempo_map_.clear();
+}
+
+Range Take::hull() const {
+    return ranges_.empty() ? Range{} : Range{ranges_.begin()->first, ranges_.rbegin()->second};
+}
+
+std::vector<Range> Take::ranges() const {
+    std::vector<Range> ranges;
+    for (const auto& [start, end] : ranges_) ranges.push_back({start, end});
+    return ranges;
+}
+
+void Take::cover(int64_t start, int64_t end) {
+    auto next = ranges_.upper_bound(start);
+    if (next != ranges_.begin() && std::prev(next)->second >= start) {
+        --next;
+        start = next->first;
+    }
+    while (next != ranges_.end() && next->first <= end) {
+        end = std::max(end, next->second);
+        next = ranges_.erase(next);
+    }
+    ranges_[start] = end;
+}
+
+}  // namespace stemweave

@@ -1,0 +1,54 @@
+// What a track played, by position on the host's timeline. Belongs to the thread that talks; the callback never sees it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "capture.hpp"
+
+namespace stemweave {
+
+struct Range {
+    int64_t start = 0;
+    int64_t end = 0;
+
+    int64_t frames() const { return end - start; }
+    bool operator==(const Range& other) const { return start == other.start && end == other.end; }
+};
+
+class Take {
+  public:
+    // Put stereo frames where they belong; the latest pass over a position is the one that counts (loops, punch-in). Audio at
+    // another sample rate begins the take anew: two rates do not line up by position.
+    void write(const Mark& at, const float* stereo, size_t frames);
+
+    // Stereo frames from `position` on; silence where nothing was recorded.
+    void read(int64_t position, float* stereo, size_t frames) const;
+
+    void clear();
+    bool empty() const { return ranges_.empty(); }
+    double sample_rate() const { return sample_rate_; }
+
+    // From the first recorded frame to the last, holes included.
+    Range hull() const;
+    // What was recorded, in order, without overlap.
+    std::vector<Range> ranges() const;
+    // Tempo and signature by the position from which they hold.
+    const std::map<int64_t, Mark>& tempo_map() const { return tempo_map_; }
+
+  private:
+    static constexpr int64_t kBlock = 1 << 14;
+    using Block = std::array<float, 2 * kBlock>;
+
+    void cover(int64_t start, int64_t end);
+
+    double sample_rate_ = 0.0;
+    std::map<int64_t, std::unique_ptr<Block>> blocks_;
+    std::map<int64_t, int64_t> ranges_;  // start to end
+    std::map<int64_t, Mark> tempo_map_;
+};
+
+}  // namespace stemweave

@@ -1,0 +1,231 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "core/core.hpp"
+#include "core/take.hpp"
+#include "signal.hpp"
+
+using namespace stemweave;
+
+namespace {
+
+// A host that plays `song` through a core, and the thread that drains it, in one.
+struct Host {
+    Core core;
+    Take take;
+    std::vector<std::vector<float>> in = std::vector<std::vector<float>>(2);
+    std::vector<std::vector<float>> out = std::vector<std::vector<float>>(kOutputs);
+
+    explicit Host(double rate = 48000.0) { core.prepare(rate); }
+
+    void block(int64_t position, uint32_t frames, bool rolling = true, Musical musical = {}) {
+        for (int c = 0; c < 2; ++c) {
+            in[c].resize(frames);
+            for (uint32_t i = 0; i < frames; ++i) in[c][i] = song(c, position + i);
+        }
+        for (auto& o : out) o.assign(frames, 99.0f);
+        const float* ins[2] = {in[0].data(), in[1].data()};
+        float* outs[kOutputs];
+        for (int c = 0; c < kOutputs; ++c) outs[c] = out[c].data();
+        core.process(ins, outs, frames, {rolling, position, 0.0, musical});
+    }
+
+    void drain() {
+        core.capture.drain([&](const Mark& at, const float* stereo, size_t frames) { take.write(at, stereo, frames); });
+    }
+
+    // Samples of the take that are not the song's at their position.
+    int64_t wrong() const {
+        int64_t count = 0;
+        for (const Range& range : take.ranges()) {
+            std::vector<float> audio(2 * range.frames());
+            take.read(range.start, audio.data(), range.frames());
+            for (int64_t i = 0; i < range.frames(); ++i) {
+                for (int c = 0; c < 2; ++c) count += audio[2 * i + c] != song(c, range.start + i);
+            }
+        }
+        return count;
+    }
+};
+
+std::shared_ptr<StemSet> stems_at(int64_t start, int64_t frames, double rate = 48000.0) {
+    auto set = std::make_shared<StemSet>(rate, start, frames);
+    for (int stem = 0; stem < kStems; ++stem) {
+        for (int64_t i = 0; i < 2 * frames; ++i) set->audio[stem][i] = song(2 + 2 * stem + i % 2, start + i / 2);
+    }
+    set->ready = frames;
+    return set;
+}
+
+// Frames of the host's last block where a stem bus is not what lies between start and end (silence elsewhere).
+int64_t wrong_on_buses(const Host& host, int64_t position, int64_t start, int64_t end) {
+    int64_t count = 0;
+    for (int c = 0; c < 2 * kStems; ++c) {
+        for (size_t i = 0; i < host.out[2 + c].size(); ++i) {
+            const int64_t at = position + static_cast<int64_t>(i);
+            const float expected = at >= start && at < end ? song(2 + c, at) : 0.0f;
+            count += host.out[2 + c][i] != expected;
+        }
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("the track passes through untouched and is recorded where it was, whatever the block size") {
+    for (uint32_t size : {1u, 64u, 65u, 255u, 256u, 257u, 1024u, 8192u}) {
+        Host host;
+        int64_t position = -100;
+        while (position < 20000) {
+            host.block(position, size);
+            CHECK(host.out[0] == host.in[0]);
+            CHECK(host.out[1] == host.in[1]);
+            position += size;
+            host.drain();
+        }
+        CHECK(host.take.ranges() == std::vector<Range>{{-100, position}});
+        CHECK(host.wrong() == 0);
+    }
+}
+
+TEST_CASE("start, stop, seek and loop leave every sample at its position") {
+    Host host;
+    host.block(0, 512, false);  // stopped: nothing
+    host.block(1000, 512);
+    host.block(1512, 512);
+    host.block(1512, 512, false);
+    host.block(5000, 512);       // seek
+    host.block(1100, 300);       // loop back, over what is there
+    host.block(1400, 4000);      // and through the gap
+    host.drain();
+    CHECK(host.take.ranges() == std::vector<Range>{{1000, 5512}});
+    CHECK(host.wrong() == 0);
+}
+
+TEST_CASE("a stop and start at the same place does not shift what follows") {
+    Host host;
+    host.block(0, 100);
+    host.block(100, 100, false);
+    host.block(700, 100);
+    host.drain();
+    CHECK(host.take.ranges() == std::vector<Range>{{0, 100}, {700, 800}});
+    CHECK(host.wrong() == 0);
+}
+
+TEST_CASE("a reader that falls behind costs a hole, never a shift") {
+    Host host;
+    const int64_t ring = 1 << 20;
+    int64_t position = 0;
+    for (; position < ring + 5000; position += 1000) host.block(position, 1000);
+    CHECK(host.core.capture.lost() > 0);
+    host.drain();
+    host.block(position, 1000);
+    host.drain();
+    CHECK(host.take.ranges().size() == 2);
+    CHECK(host.take.hull() == Range{0, position + 1000});
+    CHECK(host.wrong() == 0);
+}
+
+TEST_CASE("tempo and signature are kept where they change") {
+    Host host;
+    host.block(0, 500, true, {120.0, 4, 4});
+    host.block(500, 500, true, {120.0, 4, 4});
+    host.block(1000, 500, true, {90.0, 3, 4});
+    host.drain();
+    REQUIRE(host.take.tempo_map().size() == 2);
+    CHECK(host.take.tempo_map().at(1000).musical == Musical{90.0, 3, 4});
+    CHECK(host.wrong() == 0);
+}
+
+TEST_CASE("another sample rate begins the take anew") {
+    Host host;
+    host.block(0, 1000);
+    host.drain();
+    host.core.prepare(44100.0);
+    host.block(300, 1000);
+    host.drain();
+    CHECK(host.take.sample_rate() == 44100.0);
+    CHECK(host.take.ranges() == std::vector<Range>{{300, 1300}});
+}
+
+TEST_CASE("a track that does not take part is not recorded but still passes") {
+    Host host;
+    host.core.takes_part = false;
+    host.block(0, 1000);
+    host.drain();
+    CHECK(host.take.empty());
+    CHECK(host.out[0] == host.in[0]);
+}
+
+TEST_CASE("with its own clock time runs whatever the host says") {
+    Host host;
+    host.core.own_clock = true;
+    host.block(0, 700, false);
+    host.block(700, 50, false);
+    host.drain();
+    CHECK(host.take.ranges() == std::vector<Range>{{0, 750}});
+    CHECK(host.wrong() == 0);
+}
+
+TEST_CASE("stems play at their position after seeks and loops, and elsewhere there is silence") {
+    Host host;
+    host.core.player.play(stems_at(1000, 3000));
+    std::mt19937 random(1);
+    for (int trial = 0; trial < 500; ++trial) {
+        const int64_t position = static_cast<int64_t>(random() % 6000) - 1000;
+        const uint32_t frames = 1 + random() % 1500;
+        host.block(position, frames);
+        REQUIRE(wrong_on_buses(host, position, 1000, 4000) == 0);
+    }
+}
+
+TEST_CASE("a growing stem plays as far as it is there") {
+    Host host;
+    auto set = stems_at(0, 3000);
+    set->ready = 1200;
+    host.core.player.play(set);
+    host.block(1000, 500);
+    CHECK(wrong_on_buses(host, 1000, 0, 1200) == 0);
+    set->ready = 3000;
+    host.block(1000, 500);
+    CHECK(wrong_on_buses(host, 1000, 0, 3000) == 0);
+}
+
+TEST_CASE("stems are silent when stopped, switched off, taken away or of another rate") {
+    Host host;
+    host.core.player.play(stems_at(0, 3000));
+    host.block(0, 100, false);
+    CHECK(wrong_on_buses(host, 0, 0, 0) == 0);
+    host.core.plays = false;
+    host.block(0, 100);
+    CHECK(wrong_on_buses(host, 0, 0, 0) == 0);
+    host.core.plays = true;
+    host.core.player.play(stems_at(0, 3000, 44100.0));
+    host.block(0, 100);
+    CHECK(wrong_on_buses(host, 0, 0, 0) == 0);
+    host.core.player.play(nullptr);
+    host.block(0, 100);
+    CHECK(wrong_on_buses(host, 0, 0, 0) == 0);
+}
+
+TEST_CASE("a host may use one buffer for an input and any output") {
+    Host host;
+    host.core.player.play(stems_at(0, 3000));
+    std::vector<std::vector<float>> buffers(kOutputs, std::vector<float>(1000));
+    for (int i = 0; i < 1000; ++i) {
+        buffers[5][i] = song(0, i);
+        buffers[0][i] = song(1, i);
+    }
+    const float* ins[2] = {buffers[5].data(), buffers[0].data()};
+    float* outs[kOutputs];
+    for (int c = 0; c < kOutputs; ++c) outs[c] = buffers[c].data();
+    host.core.process(ins, outs, 1000, {true, 0, 0.0, {}});
+    int wrong = 0;
+    for (int i = 0; i < 1000; ++i) {
+        for (int c = 0; c < kOutputs; ++c) wrong += buffers[c][i] != song(c, i);
+    }
+    CHECK(wrong == 0);
+}
