@@ -1,0 +1,19 @@
+// What DPF needs to know before it compiles.
+#pragma once
+
+#define DISTRHO_PLUGIN_BRAND "stemweave"
+#define DISTRHO_PLUGIN_NAME "stemweave"
+#define DISTRHO_PLUGIN_URI "urn:stemweave:plugin"
+#define DISTRHO_PLUGIN_CLAP_ID "stemweave.plugin"
+
+#define DISTRHO_PLUGIN_HAS_UI 0
+#define DISTRHO_PLUGIN_IS_RT_SAFE 1
+#define DISTRHO_PLUGIN_NUM_INPUTS 2
+#define DISTRHO_PLUGIN_NUM_OUTPUTS 12
+#define DISTRHO_PLUGIN_WANT_TIMEPOS 1
+#define DISTRHO_PLUGIN_WANT_STATE 1
+#define DISTRHO_PLUGIN_WANT_FULL_STATE 1
+
+#define DISTRHO_PLUGIN_LV2_CATEGORY "lv2:SpectralPlugin"
+#define DISTRHO_PLUGIN_VST3_CATEGORIES "Fx|Tools"
+#define DISTRHO_PLUGIN_CLAP_FEATURES "audio-effect", "utility", "stereo"

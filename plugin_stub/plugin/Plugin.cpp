@@ -1,0 +1,164 @@
+// The plug-in as DPF sees it: this file only translates.
+#include <DistrhoPlugin.hpp>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "core/core.hpp"
+#include "wire/talker.hpp"
+
+START_NAMESPACE_DISTRHO
+
+namespace sw = stemweave;
+
+static_assert(DISTRHO_PLUGIN_NUM_INPUTS == sw::kInputs, "DPF and the core must agree on the inputs");
+static_assert(DISTRHO_PLUGIN_NUM_OUTPUTS == sw::kOutputs, "DPF and the core must agree on the outputs");
+
+enum Parameters { kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress, kParameterCount };
+enum States { kRecipe, kServer, kStateCount };
+constexpr const char* kStateKeys[kStateCount] = {"recipe", "server"};
+
+class StemweavePlugin : public Plugin {
+  public:
+    StemweavePlugin() : Plugin(kParameterCount, 0, kStateCount), core_(std::make_shared<sw::Core>()) {
+        core_->prepare(getSampleRate());
+        if (!isDummyInstance()) talker_ = std::make_unique<sw::Talker>(core_);  // hosts scan with dummies: no thread, no socket
+    }
+
+  protected:
+    const char* getLabel() const override { return "stemweave"; }
+    const char* getDescription() const override { return "Sends the track to a stemweave server and plays its stems in time."; }
+    const char* getMaker() const override { return "stemweave"; }
+    const char* getLicense() const override { return "MIT"; }
+    uint32_t getVersion() const override { return d_version(0, 1, 0); }
+    int64_t getUniqueId() const override { return d_cconst('s', 'W', 'v', 'e'); }
+
+    void initAudioPort(bool input, uint32_t index, AudioPort& port) override {
+        const uint32_t bus = index / 2;
+        port.groupId = bus;
+        const char* name = bus == 0 ? (input ? "Track" : "Track thru") : sw::kStemNames[bus - 1];
+        port.name = String(name) + (index % 2 ? " right" : " left");
+        port.symbol = String(input ? "in" : "out") + "_" + (bus == 0 ? "track" : name) + (index % 2 ? "_right" : "_left");
+    }
+
+    void initPortGroup(uint32_t group, PortGroup& port_group) override {
+        port_group.name = group == 0 ? "Track" : sw::kStemNames[group - 1];
+        port_group.symbol = group == 0 ? "track" : sw::kStemNames[group - 1];
+    }
+
+    void initParameter(uint32_t index, Parameter& parameter) override {
+        const auto describe = [&parameter](uint32_t hints, const char* name, const char* symbol, float def, float max) {
+            parameter.hints = hints;
+            parameter.name = name;
+            parameter.symbol = symbol;
+            parameter.ranges = ParameterRanges(def, 0.0f, max);
+        };
+        // Separate and Cancel act when they are switched on. They are switches, not triggers: DPF's VST3 drops those.
+        switch (index) {
+        case kTakesPart: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Takes part", "takes_part", 1, 1);
+        case kPlays: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Play stems", "play_stems", 1, 1);
+        case kOwnClock: return describe(kParameterIsBoolean, "Own clock", "own_clock", 0, 1);
+        case kSeparate: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Separate", "separate", 0, 1);
+        case kCancel: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Cancel", "cancel", 0, 1);
+        case kConnection:
+            describe(kParameterIsOutput | kParameterIsInteger, "Connection", "connection", 0, 3);
+            return label(parameter, {"no server", "greeting", "connected", "refused"});
+        case kJob:
+            describe(kParameterIsOutput | kParameterIsInteger, "Job", "job", 0, 6);
+            return label(parameter, {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"});
+        case kProgress: return describe(kParameterIsOutput, "Progress", "progress", 0, 1);
+        }
+    }
+
+    float getParameterValue(uint32_t index) const override {
+        switch (index) {
+        case kTakesPart: return core_->takes_part;
+        case kPlays: return core_->plays;
+        case kOwnClock: return core_->own_clock;
+        case kSeparate: return separate_was_on_;
+        case kCancel: return cancel_was_on_;
+        case kConnection: return talker_ ? static_cast<float>(talker_->connection()) : 0.0f;
+        case kJob: return talker_ ? static_cast<float>(talker_->job()) : 0.0f;
+        case kProgress: return talker_ ? static_cast<float>(talker_->progress()) : 0.0f;
+        }
+        return 0.0f;
+    }
+
+    void setParameterValue(uint32_t index, float value) override {
+        const bool on = value > 0.5f;
+        switch (index) {
+        case kTakesPart: core_->takes_part = on; break;
+        case kPlays: core_->plays = on; break;
+        case kOwnClock: core_->own_clock = on; break;
+        case kSeparate:
+            if (on && !separate_was_on_ && talker_) talker_->separate();
+            separate_was_on_ = on;
+            break;
+        case kCancel:
+            if (on && !cancel_was_on_ && talker_) talker_->cancel();
+            cancel_was_on_ = on;
+            break;
+        }
+    }
+
+    void initState(uint32_t index, State& state) override {
+        state.key = kStateKeys[index];
+        state.label = kStateKeys[index];
+        state.hints = index == kServer ? kStateIsHostWritable : kStateIsOnlyForDSP;
+    }
+
+    String getState(const char* key) const override {
+        if (std::strcmp(key, kStateKeys[kServer]) == 0) return String(server_.c_str());
+        return String(talker_ ? talker_->recipe().c_str() : "");
+    }
+
+    void setState(const char* key, const char* value) override {
+        if (!talker_) return;
+        if (std::strcmp(key, kStateKeys[kRecipe]) == 0) talker_->restore(value);
+        if (std::strcmp(key, kStateKeys[kServer]) == 0 && server_ != value) {
+            server_ = value;
+            talker_->set_server(server_);
+        }
+    }
+
+    void activate() override { core_->prepare(getSampleRate()); }
+    void sampleRateChanged(double rate) override { core_->prepare(rate); }
+
+    void run(const float** inputs, float** outputs, uint32_t frames) override {
+        const TimePosition& time = getTimePosition();
+        sw::Transport now;
+        now.rolling = time.playing;
+        now.position = static_cast<int64_t>(time.frame);
+        now.musical.bpm = time.bbt.beatsPerMinute;
+        if (time.bbt.valid) {
+            now.musical.numerator = static_cast<int>(time.bbt.beatsPerBar);
+            now.musical.denominator = static_cast<int>(time.bbt.beatType);
+            const double beat = (time.bbt.bar - 1) * time.bbt.beatsPerBar + time.bbt.beat - 1 + time.bbt.tick / time.bbt.ticksPerBeat;
+            now.ppq = beat * 4.0 / time.bbt.beatType;
+        }
+        core_->process(inputs, outputs, frames, now);
+    }
+
+  private:
+    template <size_t N>
+    static void label(Parameter& parameter, const char* const (&names)[N]) {
+        parameter.enumValues.count = N;
+        parameter.enumValues.restrictedMode = true;
+        parameter.enumValues.values = new ParameterEnumerationValue[N];
+        for (size_t i = 0; i < N; ++i) parameter.enumValues.values[i] = {static_cast<float>(i), names[i]};
+    }
+
+    std::shared_ptr<sw::Core> core_;
+    std::unique_ptr<sw::Talker> talker_;
+    std::string server_;
+    bool separate_was_on_ = false;
+    bool cancel_was_on_ = false;
+
+    DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweavePlugin)
+};
+
+Plugin* createPlugin() { return new StemweavePlugin(); }
+
+END_NAMESPACE_DISTRHO

@@ -1,0 +1,116 @@
+#include "cache.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "hash.hpp"
+#include "wave.hpp"
+
+namespace stemweave {
+namespace fs = std::filesystem;
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+std::string users_cache() {
+#if defined(_WIN32)
+    return environment("LOCALAPPDATA") + "/stemweave";
+#elif defined(__APPLE__)
+    return environment("HOME") + "/Library/Caches/stemweave";
+#else
+    const std::string cache = environment("XDG_CACHE_HOME");
+    return (cache.empty() ? environment("HOME") + "/.cache" : cache) + "/stemweave";
+#endif
+}
+
+// A job's name becomes that of a folder, and a project file may come from a stranger.
+bool is_uuid(const std::string& text) {
+    return text.size() == 36 && text.find_first_not_of("0123456789abcdef-") == std::string::npos;
+}
+
+}  // namespace
+
+std::string Recipe::text() const {
+    std::ostringstream out;
+    out << "job " << job << "\npreset " << preset << "\nseed " << seed << "\nsample_rate " << sample_rate << "\nstart " << start
+        << "\nframes " << frames << "\n";
+    for (const auto& [stem, hash] : hashes) out << "stem " << stem << " " << hash << "\n";
+    return out.str();
+}
+
+std::optional<Recipe> Recipe::read(const std::string& text) {
+    Recipe recipe;
+    std::istringstream lines(text);
+    std::string line;
+    while (std::getline(lines, line)) {
+        std::istringstream words(line);
+        std::string key;
+        words >> key;
+        if (key == "job") words >> recipe.job;
+        if (key == "preset") words >> recipe.preset;
+        if (key == "seed") words >> recipe.seed;
+        if (key == "sample_rate") words >> recipe.sample_rate;
+        if (key == "start") words >> recipe.start;
+        if (key == "frames") words >> recipe.frames;
+        if (key == "stem") {
+            std::string stem;
+            words >> stem;
+            words >> recipe.hashes[stem];
+        }
+        if (words.fail()) return std::nullopt;
+    }
+    const int64_t largest = int64_t{24} * 3600 * 192000;
+    if (!is_uuid(recipe.job) || recipe.sample_rate <= 0 || recipe.frames <= 0 || recipe.frames > largest) return std::nullopt;
+    return recipe;
+}
+
+Cache::Cache(const std::string& folder) : folder_(folder) {
+    if (folder_.empty()) folder_ = environment("STEMWEAVE_TAKES");
+    if (folder_.empty()) folder_ = users_cache() + "/takes";
+}
+
+bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems) {
+    std::error_code error;
+    const fs::path place = folder(recipe);
+    const fs::path beside = folder(recipe) + ".part";
+    fs::remove_all(beside, error);
+    fs::create_directories(beside, error);
+    bool good = !error && write_wave((beside / "track.wav").string(), track, recipe.sample_rate, recipe.start);
+    for (int bus = 0; bus < kStems; ++bus) {
+        const std::string name = std::string(kStemNames[bus]) + ".wav";
+        good = good && write_wave((beside / name).string(), stems.audio[bus], recipe.sample_rate, recipe.start);
+    }
+    std::ofstream out(beside / "recipe.txt");
+    out << recipe.text();
+    out.close();
+    good = good && out.good();
+    if (good) fs::rename(beside, place, error);
+    if (good && !error) return true;
+    why_ = "The stems play, but could not be kept in " + folder_ + ": is the disk full?";
+    fs::remove_all(beside, error);
+    return false;
+}
+
+std::shared_ptr<StemSet> Cache::load(const Recipe& recipe) const {
+    const auto there = [&](int bus) { return folder(recipe) + "/" + kStemNames[bus] + ".wav"; };
+    for (int bus = 0; bus < kStems; ++bus) {
+        if (!fs::exists(there(bus))) return nullptr;
+    }
+    auto stems = std::make_shared<StemSet>(recipe.sample_rate, recipe.start, recipe.frames);
+    for (int bus = 0; bus < kStems; ++bus) {
+        if (!read_wave(there(bus), stems->audio[bus])) return nullptr;
+        const auto hash = recipe.hashes.find(kStemNames[bus]);
+        const size_t bytes = stems->audio[bus].size() * sizeof(float);
+        if (hash != recipe.hashes.end() && sha256_of(stems->audio[bus].data(), bytes) != hash->second) return nullptr;
+    }
+    stems->ready = recipe.frames;
+    return stems;
+}
+
+}  // namespace stemweave

@@ -1,0 +1,64 @@
+// One job on the server: the track's audio goes up, stems come down, both by credit; begun again from what is there after a cut.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/stems.hpp"
+#include "core/take.hpp"
+#include "wire/link.hpp"
+#include "wire/messages.hpp"
+
+namespace stemweave {
+
+enum class JobState { none, waiting, uploading, running, done, cancelled, failed };
+
+class Job {
+  public:
+    // Separate what a take holds, from its first frame to its last.
+    Job(const Take& take, const std::string& preset, const std::map<std::string, int64_t>& overrides);
+
+    // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
+    void submit(Link& link);
+    void cancel(Link& link);
+    // A message that names this job.
+    void handle(Link& link, const Message& message, const std::string& payload);
+    // The link is down: what is there stays, the rest comes when the server is back.
+    void wait() { if (is_open()) state_ = JobState::waiting; }
+
+    bool is_open() const { return state_ == JobState::waiting || state_ == JobState::uploading || state_ == JobState::running; }
+    JobState state() const { return state_; }
+    double progress() const { return progress_; }
+    const std::string& id() const { return id_; }
+    const std::string& preset() const { return preset_; }
+    const std::string& error() const { return error_; }
+    const std::map<std::string, std::string>& hashes() const { return hashes_; }
+    const std::vector<float>& track() const { return audio_; }
+    std::shared_ptr<StemSet> stems() const { return stems_; }
+
+  private:
+    void upload(Link& link, int64_t chunks);
+    void download(Link& link, const Message& message, const std::string& payload);
+    void finish(const Message& message);
+    void fail(const std::string& message);
+    int bus_of(const std::string& stem);
+
+    const std::string id_;
+    const std::string preset_;
+    const std::map<std::string, int64_t> overrides_;
+    std::vector<float> audio_;  // stereo
+    AudioShape shape_;
+    int64_t sent_ = 0;
+    std::shared_ptr<StemSet> stems_;
+    std::map<std::string, int> buses_;
+    std::map<std::string, int64_t> filled_;  // frames of each stem that are here without a gap
+    std::map<std::string, std::string> hashes_;
+    JobState state_ = JobState::waiting;
+    double progress_ = 0.0;
+    std::string error_;
+};
+
+}  // namespace stemweave

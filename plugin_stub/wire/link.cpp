@@ -1,0 +1,83 @@
+#include "link.hpp"
+
+#include <zmq.h>
+
+#include <chrono>
+#include <thread>
+
+#include "hash.hpp"
+#include "messages.hpp"
+
+namespace stemweave {
+
+Link::Link() : context_(zmq_ctx_new()) {}
+
+Link::~Link() {
+    close();
+    if (context_) zmq_ctx_term(context_);
+}
+
+bool Link::open(const std::string& address) {
+    close();
+    socket_ = context_ ? zmq_socket(context_, ZMQ_DEALER) : nullptr;
+    if (!socket_) {
+        why_ = std::string("ZeroMQ gives no socket: ") + zmq_strerror(zmq_errno());
+        return false;
+    }
+    const auto option = [this](int name, int value) { zmq_setsockopt(socket_, name, &value, sizeof value); };
+    option(ZMQ_LINGER, 0);
+    option(ZMQ_IMMEDIATE, 1);
+    option(ZMQ_HEARTBEAT_IVL, 1000);
+    option(ZMQ_HEARTBEAT_TIMEOUT, 4000);
+    option(ZMQ_HEARTBEAT_TTL, 6000);
+    option(ZMQ_RECONNECT_IVL, 100);
+    option(ZMQ_RECONNECT_IVL_MAX, 2000);
+    option(ZMQ_CONNECT_TIMEOUT, 3000);
+    const int64_t largest = kMaxPayload;
+    zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    const std::string identity = "plugin-" + new_uuid();
+    zmq_setsockopt(socket_, ZMQ_ROUTING_ID, identity.data(), identity.size());
+    if (zmq_connect(socket_, address.c_str()) != 0) {
+        why_ = address + " is not an address to connect to: " + zmq_strerror(zmq_errno());
+        close();
+        return false;
+    }
+    return true;
+}
+
+void Link::close() {
+    if (socket_) zmq_close(socket_);
+    socket_ = nullptr;
+}
+
+bool Link::send(const std::string& header, const void* payload, size_t size) {
+    if (!socket_) return false;
+    const int more = payload ? ZMQ_SNDMORE : 0;
+    if (zmq_send(socket_, header.data(), header.size(), ZMQ_DONTWAIT | more) < 0) return false;
+    return !payload || zmq_send(socket_, payload, size, ZMQ_DONTWAIT) >= 0;
+}
+
+Frames Link::receive(int milliseconds) {
+    Frames frames;
+    if (!socket_) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+        return frames;
+    }
+    zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll(&item, 1, milliseconds) <= 0) return frames;
+    int more = 1;
+    while (more) {
+        zmq_msg_t part;
+        zmq_msg_init(&part);
+        if (zmq_msg_recv(&part, socket_, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&part);
+            return {};
+        }
+        frames.emplace_back(static_cast<const char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
+        more = zmq_msg_more(&part);
+        zmq_msg_close(&part);
+    }
+    return frames;
+}
+
+}  // namespace stemweave

@@ -1,0 +1,36 @@
+// One DEALER socket in a ZeroMQ context of its own. All calls on one thread; nothing here waits longer than it is told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stemweave {
+
+using Frames = std::vector<std::string>;
+
+class Link {
+  public:
+    Link();
+    ~Link();  // at once: LINGER is 0, so that unsent messages hold nothing up
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+
+    // A fresh socket to `address`, under a fresh identity, in place of the last one. False, with why(), for an address that is none.
+    bool open(const std::string& address);
+    void close();
+    bool is_open() const { return socket_ != nullptr; }
+    const std::string& why() const { return why_; }
+
+    // False when there is no connection, or no room; nothing is queued for a server that is not there (IMMEDIATE).
+    bool send(const std::string& header) { return send(header, nullptr, 0); }
+    bool send(const std::string& header, const void* payload, size_t size);
+    // The frames of the next message, none where none arrives within `milliseconds`.
+    Frames receive(int milliseconds);
+
+  private:
+    void* context_;
+    void* socket_ = nullptr;
+    std::string why_;
+};
+
+}  // namespace stemweave

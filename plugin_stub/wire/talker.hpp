@@ -1,0 +1,59 @@
+// The thread that talks: drains the recording, holds the connection, runs the job, keeps finished takes. A plug-in instance has one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/core.hpp"
+#include "wire/job.hpp"
+
+namespace stemweave {
+
+enum class Connection { absent, greeting, connected, refused };
+
+// What the window shows; a copy, taken at any moment.
+struct Status {
+    Connection connection = Connection::absent;
+    JobState job = JobState::none;
+    double progress = 0.0;    // 0 to 1
+    Range recorded;           // hull of the take
+    uint64_t lost = 0;        // frames
+    std::string server;       // its address
+    std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well
+    std::string folder;       // of the finished take
+};
+
+class Talker {
+  public:
+    explicit Talker(std::shared_ptr<Core> core);
+    // Within a quarter of a second, whatever the server does.
+    ~Talker();
+    Talker(const Talker&) = delete;
+    Talker& operator=(const Talker&) = delete;
+
+    // Wishes, from any thread, the callback included.
+    void separate() noexcept;
+    void cancel() noexcept;
+
+    // For output parameters, from any thread, the callback included.
+    Connection connection() const noexcept;
+    JobState job() const noexcept;
+    double progress() const noexcept;
+
+    // Any thread but the callback.
+    Status status() const;
+    // The recipe of the stems that play, for the host's project; empty when there are none.
+    std::string recipe() const;
+    // Bring back the stems of a saved recipe from the cache; where they are gone the status says so.
+    void restore(const std::string& recipe);
+    // The server's address; empty: $STEMWEAVE_SERVER, else this machine's.
+    void set_server(const std::string& address);
+
+  private:
+    struct Shared;
+    std::shared_ptr<Shared> shared_;  // lives as long as the thread, should that be left behind
+};
+
+}  // namespace stemweave
