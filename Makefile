@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check bench data model system clean
+.PHONY: demo test check bench data model system plugin clean
 
 demo: $(VENV)/demo.stamp  ## separate the demo song through a real server; results in demo-output/
 	$(BIN)/stemweave demo
@@ -39,9 +39,16 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip uninstall --quiet --yes data-science-types
 	@touch $@ $(VENV)/demo.stamp
 
-# What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play).
+# What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play), what builds the plug-in.
 system:
-	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2
+	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 \
+	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev
+
+# VST3, CLAP, LV2 and the JACK standalone, in build/plugin/bin.
+plugin:
+	.ci/apt cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev
+	cmake -S plugin_stub -B build/plugin -DCMAKE_BUILD_TYPE=Release
+	cmake --build build/plugin -j 2
 
 # Make the embedded model again: data first (about 9 GB), then a quarter of an hour of training. FluidR3 is the font it is trained on.
 data: $(VENV)/test.stamp

@@ -1,0 +1,64 @@
+"""The built plug-in, a live server with the embedded model, and a song, for tests that drive real hosts.
+
+Every host runs in a process of its own (a crash of a host is a failed test, not a dead test run).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridge.demo import running_server
+from engine.audio import read_audio
+from presets import DEMO
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def formats() -> Path:
+    """The folder with stemweave.vst3, stemweave.clap, stemweave.lv2 and the JACK program stemweave, made by `make plugin`."""
+    run = subprocess.run(["make", "-C", str(ROOT), "plugin"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+    return ROOT / "build" / "plugin" / "bin"
+
+
+@pytest.fixture(scope="session")
+def live_server() -> Iterator[str]:
+    """Address of a real `stemweave serve` with the embedded model."""
+    with running_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def song_file(tmp_path_factory) -> Path:
+    """Five seconds of the demo song, (2, frames) float32 at 44.1 kHz, as a .npy file."""
+    stems = [read_audio(DEMO / f"{source}.flac").samples for source in ("bass", "drums", "guitar", "piano")]
+    path = tmp_path_factory.mktemp("song") / "song.npy"
+    np.save(path, np.sum(stems, axis=0, dtype=np.float32)[:, : 5 * 44100])
+    return path
+
+
+@pytest.fixture
+def in_host(tmp_path) -> Callable[..., dict[str, np.ndarray]]:
+    """in_host(script, server, ...): run a script of this folder in its own process; the arrays it saved to the path it was given last."""
+
+    def run(script: str, server: str, *arguments: object) -> dict[str, np.ndarray]:
+        result = tmp_path / "result.npz"
+        environment = {
+            **os.environ,
+            "STEMWEAVE_SERVER": server,
+            "STEMWEAVE_TAKES": str(tmp_path / "takes"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
+        }
+        command = [sys.executable, str(HERE / script), *map(str, arguments), str(result)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return dict(np.load(result))
+
+    return run

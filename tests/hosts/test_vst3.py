@@ -1,0 +1,48 @@
+"""The VST3 in DawDreamer and in pedalboard, with a live server and the embedded model."""
+
+import numpy as np
+import pytest
+
+NO_SERVER = "tcp://127.0.0.1:9"
+NULL = 10 ** (-90 / 20)  # of full scale
+
+
+@pytest.fixture
+def song(song_file) -> np.ndarray:
+    return np.load(song_file)
+
+
+def sum_of_stems(out: np.ndarray) -> np.ndarray:
+    """(2, frames) of the five stereo buses after the track's own."""
+    return out[2:].reshape(5, 2, -1).sum(axis=0)
+
+
+def test_a_song_goes_out_of_dawdreamer_and_its_stems_come_back_in_time(formats, live_server, song_file, song, in_host):
+    result = in_host("dawdreamer_session.py", live_server, "separate", formats / "stemweave.vst3", song_file, 512)
+    assert result["job"] == "done"
+    np.testing.assert_array_equal(result["out"][:2], song)  # the track passes untouched
+    assert np.abs(sum_of_stems(result["out"]) - song).max() < NULL
+    assert all(np.abs(stem).max() > 1e-3 for stem in result["out"][2:10:2]), "a bus of a source is silent"
+    # A shift of one sample would be far above the null: the test can fail.
+    assert np.abs(sum_of_stems(result["out"])[:, 1:] - song[:, :-1]).max() > 100 * NULL
+
+
+def test_a_project_of_pedalboard_opens_in_dawdreamer_without_a_server(
+    formats, live_server, song_file, song, in_host, tmp_path
+):
+    vst3, preset = formats / "stemweave.vst3", tmp_path / "state.vstpreset"
+    made = in_host("pedalboard_session.py", live_server, vst3, song_file, preset)
+    np.testing.assert_array_equal(made["out"], song)  # by the plug-in's own clock: pedalboard has no timeline
+    np.testing.assert_array_equal(made["track"][:, : song.shape[1]], song)
+    assert np.abs(made["stems"].sum(axis=0) - made["track"]).max() < NULL
+
+    for block in (64, 333, 8192):  # the stems come from the cache, each sample where it was
+        opened = in_host("dawdreamer_session.py", NO_SERVER, "reopen", vst3, song_file, block, preset)
+        np.testing.assert_array_equal(opened["out"][:2], song)
+        np.testing.assert_array_equal(opened["out"][2:].reshape(5, 2, -1), made["stems"][:, :, : song.shape[1]])
+
+    for file in (tmp_path / "takes").rglob("drums.wav"):  # damaged: not what the recipe says
+        file.write_bytes(file.read_bytes()[:-400] + bytes(400))
+    opened = in_host("dawdreamer_session.py", NO_SERVER, "reopen", vst3, song_file, 512, preset)
+    np.testing.assert_array_equal(opened["out"][:2], song)
+    assert not opened["out"][2:].any()
