@@ -46,7 +46,7 @@ def song_file(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def in_host(tmp_path) -> Callable[..., dict[str, np.ndarray]]:
-    """in_host(script, server, ...): run a script of this folder in its own process; the arrays it saved to the path it was given last."""
+    """in_host(script, server, ...): run a script of this folder; the arrays it saved to its last argument."""
 
     def run(script: str, server: str, *arguments: object) -> dict[str, np.ndarray]:
         result = tmp_path / "result.npz"

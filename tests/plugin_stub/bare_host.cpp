@@ -1,0 +1,180 @@
+// A host without a plug-in framework: a core and its talker, driven line by line from a test. Every command answers with one JSON line.
+//
+//   load | unload               make the instance; end it: {"milliseconds": how long that took}
+//   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
+//                               where they should be, "other": stem samples that are anything else but silence}
+//   separate | cancel           ask
+//   status                      {"connection", "job", "progress", "recorded", "message", "folder"}
+//   recipe | restore TEXT       TEXT with | for line ends
+//   random SECONDS              random transport on a guarded thread while jobs are asked for: {"wrong", "violations", ...}
+//   timing BLOCK COUNT          cost of the callback: {"median", "worst"} as a share of the block's time at 48 kHz
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "random_host.hpp"
+#include "wire/talker.hpp"
+
+using namespace stemweave;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+double milliseconds_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c == '\n' ? '|' : c;
+    }
+    return out + "\"";
+}
+
+struct Host {
+    std::shared_ptr<Core> core;
+    std::unique_ptr<Talker> talker;
+    std::vector<std::vector<float>> in = std::vector<std::vector<float>>(2, std::vector<float>(8192));
+    std::vector<std::vector<float>> out = std::vector<std::vector<float>>(kOutputs, std::vector<float>(8192));
+
+    void load() {
+        core = std::make_shared<Core>();
+        core->prepare(48000.0);
+        talker = std::make_unique<Talker>(core);
+    }
+
+    void block(int64_t position, uint32_t frames) {
+        for (int c = 0; c < 2; ++c) {
+            for (uint32_t i = 0; i < frames; ++i) in[c][i] = song(c, position + i);
+        }
+        const float* ins[2] = {in[0].data(), in[1].data()};
+        float* outs[kOutputs];
+        for (int c = 0; c < kOutputs; ++c) outs[c] = out[c].data();
+        core->process(ins, outs, frames, {true, position, 0.0, {}});
+    }
+
+    void play(int64_t position, int64_t frames, uint32_t size) {
+        uint64_t track_wrong = 0, halves = 0, other = 0;
+        for (const int64_t end = position + frames; position < end; position += size) {
+            const uint32_t count = static_cast<uint32_t>(std::min<int64_t>(size, end - position));
+            block(position, count);
+            for (uint32_t i = 0; i < count; ++i) {
+                for (int c = 0; c < 2; ++c) track_wrong += out[c][i] != in[c][i];
+                for (int c = 2; c < kOutputs; ++c) {
+                    halves += out[c][i] != 0.0f && out[c][i] == in[c % 2][i] / 2;
+                    other += out[c][i] != 0.0f && out[c][i] != in[c % 2][i] / 2;
+                }
+            }
+        }
+        std::printf("{\"track_wrong\": %llu, \"halves\": %llu, \"other\": %llu}\n", (unsigned long long)track_wrong,
+                    (unsigned long long)halves, (unsigned long long)other);
+    }
+
+    void status() {
+        const Status now = talker->status();
+        const char* connections[] = {"absent", "greeting", "connected", "refused"};
+        const char* jobs[] = {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"};
+        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"message\": %s, "
+                    "\"folder\": %s}\n",
+                    connections[static_cast<int>(now.connection)], jobs[static_cast<int>(now.job)], now.progress,
+                    (long long)now.recorded.start, (long long)now.recorded.end, quoted(now.message).c_str(),
+                    quoted(now.folder).c_str());
+    }
+
+    void random(double seconds) {
+        std::atomic<bool> stop{false};
+        Result result;
+        std::thread audio([&] {
+            result = play_at_random(*core, 1, stop, [](int c, int64_t position) { return song(c % 2, position) / 2; });
+        });
+        const auto start = Clock::now();
+        uint64_t done = 0;
+        JobState last = JobState::none;
+        for (int turn = 0; milliseconds_since(start) < 1000 * seconds; ++turn) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            if (turn % 25 == 0) talker->separate();
+            const JobState now = talker->job();
+            done += now == JobState::done && last != JobState::done;
+            last = now;
+        }
+        stop = true;
+        audio.join();
+        std::printf("{\"blocks\": %llu, \"wrong\": %llu, \"sounded\": %llu, \"done\": %llu, \"violations\": %lu, \"guard\": %s, "
+                    "\"filter\": %s}\n",
+                    (unsigned long long)result.blocks, (unsigned long long)result.wrong, (unsigned long long)result.sounded,
+                    (unsigned long long)done, rtguard_violations ? rtguard_violations() : 0,
+                    rtguard_violations ? "true" : "false", result.filtered ? "true" : "false");
+    }
+
+    void timing(uint32_t size, int count) {
+        std::vector<double> costs;
+        for (int i = 0; i < count; ++i) {
+            const auto start = Clock::now();
+            block(static_cast<int64_t>(i) * size, size);
+            costs.push_back(milliseconds_since(start) / (1000.0 * size / 48000.0));
+            if (i % 64 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        std::sort(costs.begin(), costs.end());
+        std::printf("{\"median\": %g, \"p99\": %g, \"worst\": %g}\n", costs[costs.size() / 2], costs[costs.size() * 99 / 100],
+                    costs.back());
+    }
+};
+
+}  // namespace
+
+int main() {
+    Host host;
+    std::string line;
+    while (std::getline(std::cin, line)) {
+        std::istringstream words(line);
+        std::string command;
+        words >> command;
+        int64_t position = 0, frames = 0;
+        uint32_t size = 512;
+        if (command == "load") {
+            host.load();
+            std::puts("{}");
+        } else if (command == "unload") {
+            const auto start = Clock::now();
+            host.talker.reset();
+            std::printf("{\"milliseconds\": %g}\n", milliseconds_since(start));
+            host.core.reset();
+        } else if (command == "play") {
+            words >> position >> frames >> size;
+            host.play(position, frames, size);
+        } else if (command == "separate") {
+            host.talker->separate();
+            std::puts("{}");
+        } else if (command == "cancel") {
+            host.talker->cancel();
+            std::puts("{}");
+        } else if (command == "status") {
+            host.status();
+        } else if (command == "recipe") {
+            std::printf("{\"recipe\": %s}\n", quoted(host.talker->recipe()).c_str());
+        } else if (command == "restore") {
+            std::string text;
+            std::getline(words, text);
+            text.erase(0, 1);
+            std::replace(text.begin(), text.end(), '|', '\n');
+            host.talker->restore(text);
+            std::puts("{}");
+        } else if (command == "random") {
+            double seconds = 1.0;
+            words >> seconds;
+            host.random(seconds);
+        } else if (command == "timing") {
+            words >> size >> position;
+            host.timing(size, static_cast<int>(position));
+        }
+        std::fflush(stdout);
+    }
+    return 0;
+}
