@@ -18,15 +18,18 @@ TRIES = 2  # a job whose worker dies is tried once more
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is given. audio: shape of folder/input.f32, or None when it shall read `path` itself and write WAV files
-    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`."""
+    """What a worker is given.
+
+    audio: shape of folder/input.f32, or None when it shall read `files` itself (see bridge.files.stem_paths) and write WAV files
+    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`.
+    """
 
     job: str
     preset: str
     overrides: dict[str, Any]
     folder: Path
     audio: AudioShape | None = None
-    path: str = ""
+    files: tuple[str, ...] = ()
     out: str = ""
     parts: tuple[Part, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)

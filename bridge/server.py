@@ -328,9 +328,13 @@ class Server:
 
     # Work.
 
-    def submit_file(self, owner: object, path: str, out: str, overrides: dict) -> Job:
+    def submit_files(
+        self, owner: object, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
+    ) -> Job:
         """A job on files of this machine, for OSC, whose senders cannot carry audio."""
-        order = Order(str(uuid.uuid4()), "separate", overrides, self._new_folder(), None, path, out)
+        order = Order(
+            str(uuid.uuid4()), preset, {"seed": seed}, self._new_folder(), files=files, out=out, settings=settings
+        )
         job = self.jobs.add(Job(order, owner))
         self.jobs.enqueue(job)
         return job

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -60,26 +61,28 @@ class Desk:
 
 
 def perform_order(desk: Desk) -> None:
-    """Run one order on the engine: from the spool, or from file to files."""
-    from engine.audio import read_audio, write_audio
+    """Run one order on the engine: from the spool, or from files to files."""
+    from bridge.files import read_parts, stem_paths, write_stems
     from engine.filling import perform
     from engine.presets import load_preset
-    from engine.request import MIXTURE, Request
+    from engine.recipe import recipe_of
+    from engine.request import Request
 
     order = desk.order
     preset = load_preset(order.preset, **order.overrides)
     model = _model(preset.model, preset.device, preset.backend)
+    run = partial(perform, model, preset=preset, on_progress=desk.progress, cancelled=desk.cancelled)
     if order.audio is not None:
-        request = _spooled(order)
-    else:
-        audio = read_audio(order.path)
-        request = Request.of(audio.sample_rate, [(MIXTURE, audio.samples)])
-        Path(order.out).mkdir(parents=True, exist_ok=True)
-    on_partial = desk.partial if order.audio is not None else None
-    stems = perform(model, request, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled)
-    if order.audio is None:
-        for name, stem in stems.items():
-            desk.wrote(name, write_audio(Path(order.out) / f"{name}.wav", stem, request.sample_rate))
+        run(_spooled(order), on_partial=desk.partial)
+        return
+    paths = stem_paths(list(order.files))
+    rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
+    request = Request.of(rate, parts, **order.settings)
+    stems = run(request)
+    Path(order.out).mkdir(parents=True, exist_ok=True)
+    recipe = recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
+    for name, path in write_stems(Path(order.out), stems, rate, recipe).items():
+        desk.wrote(name, path)
 
 
 def _spooled(order: Order) -> Any:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from bridge.cli import results
-from bridge.cli.inputs import overrides_of, read_parts, stem_paths
+from bridge.cli.results import overrides_of
 from bridge.cli.separate import AsJson, Backend, Device, ModelName, Output, Overwrite, Seed, Server, Steps, checked
+from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.recipe import fingerprint, read_recipe, recipe_of
 from engine.request import AFTER, LIKE, MIXTURE, Request

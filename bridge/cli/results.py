@@ -7,7 +7,7 @@ import numpy as np
 
 from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
 from bridge.client import ADDRESS, Client, find_server
-from engine.audio import write_audio
+from bridge.files import write_stems
 from engine.errors import ResourceError
 from engine.recipe import NAME, Recipe
 from engine.request import Request
@@ -61,15 +61,22 @@ def run(
         return perform(model, request, settings, on_progress=progress, cancelled=cancelled)
 
 
-def write(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe, as_json: bool) -> dict[str, Path]:
-    """The stems as WAV, the recipe in each and beside them; says what was written."""
-    text = recipe.text()
-    paths = {name: write_audio(folder / f"{name}.wav", stem, rate, text) for name, stem in stems.items()}
-    (folder / NAME).write_text(text + "\n")
+def write(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe, as_json: bool) -> None:
+    """The stems and their recipe; says what was written."""
+    paths = write_stems(folder, stems, rate, recipe)
     if as_json:
         frames = next(iter(stems.values())).shape[1]
         print_json({"stems": paths, "sample_rate": rate, "frames": frames, "recipe": folder / NAME})
     else:
         for path in paths.values():
             out.print(str(path), soft_wrap=True)
-    return paths
+
+
+def overrides_of(**chosen: Any) -> dict[str, Any]:
+    """Those that were set; a model given by its folder from the root, for a server works in another folder than the user."""
+    from engine.cards import CARD
+
+    model = chosen.get("model")
+    if model and (Path(model) / CARD).is_file():
+        chosen["model"] = str(Path(model).resolve())
+    return {key: value for key, value in chosen.items() if value is not None}

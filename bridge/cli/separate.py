@@ -7,6 +7,7 @@ import typer
 
 from bridge.cli import results
 from bridge.client import ADDRESS
+from bridge.files import read_parts, stem_paths
 from bridge.play import check_stem, play
 from engine.audio import read_audio
 from engine.recipe import recipe_of
@@ -48,9 +49,9 @@ def separate(
     as_json: AsJson = False,
 ) -> None:
     """Separate a song into stems: by a running server, else in this process."""
-    from bridge.cli.inputs import overrides_of, read_parts, stem_paths
-
-    overrides = overrides_of(model=model, likelihood=likelihood, steps=steps, seed=seed, backend=backend, device=device)
+    overrides = results.overrides_of(
+        model=model, likelihood=likelihood, steps=steps, seed=seed, backend=backend, device=device
+    )
     paths = {MIXTURE: song} | stem_paths(known or [])
     read_audio(song)  # its faults come first, whatever else is wrong
     settings, card = checked(preset, overrides)

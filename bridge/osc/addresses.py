@@ -7,19 +7,29 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/version": ("", "answered by /stemweave/version package protocol"),
     "/status": ("", "answered by /stemweave/status queued running done failed cancelled"),
     "/models": ("", "answered by /stemweave/models name ..."),
-    "/separate": (
-        "path outdir [seed]",
-        "separate a file of this machine into outdir/STEM.wav; answered by /stemweave/job/accepted id",
-    ),
+    "/presets": ("", "answered by /stemweave/presets name ..."),
+    "/subscribe": ("[seconds]", "hear of everybody's jobs for so long (60); answered by /stemweave/subscribed seconds"),
+    "/separate": ("path outdir [seed]", "separate a file of this machine into outdir/STEM.wav"),
+    "/generate": ("outdir seconds [want] [seed]", "make a song out of nothing"),
+    "/accompany": ("stems outdir [want] [seed]", "make the missing sources to play along"),
+    "/infill": ("stems outdir from to [want] [seed]", "make a stretch anew from what is around it"),
+    "/regenerate": ("stems outdir from to [want] [seed]", "vary a stretch"),
+    "/continue": ("stems outdir seconds [want] [seed]", "go on where the stems end"),
+    "/transition": ("stems after outdir seconds [seed]", "lead from one song into another"),
+    "/restyle": ("stems clip outdir [want] [seed]", "vary the stems so that they sound like a clip"),
     "/job/cancel": ("id", "stop a job"),
 }
-"""Understood: address under ROOT to (arguments, meaning). Numbers may come as int, float or text; a seed is best sent as text."""
+"""Understood: address under ROOT to (arguments, meaning). Numbers may come as int, float or text; a seed is best sent as text.
+stems, after: a folder with files called bass.wav and so on, or one NAME=FILE. want: sources apart by commas, "-" for what the
+task takes by default. What starts a job is answered by /stemweave/job/accepted id."""
 
 REPLIES: dict[str, str] = {
     "/pong": "",
     "/version": "package protocol",
     "/status": "queued running done failed cancelled",
     "/models": "name ...",
+    "/presets": "name ...",
+    "/subscribed": "seconds",
     "/job/accepted": "id",
     "/job/progress": "id fraction",
     "/job/stem": "id name path",

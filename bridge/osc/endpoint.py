@@ -1,7 +1,10 @@
 """The OSC end of the server: datagrams in and out of one socket, within the server's own loop."""
 
+import math
 import socket
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -18,6 +21,16 @@ if TYPE_CHECKING:
 
 LARGEST = 65_536  # bytes a datagram may have
 LONGEST_TEXT = 1000  # characters sent: datagrams stay under what any receiver takes
+
+LONGEST_SUBSCRIPTION = 3600.0  # seconds
+MOST_SUBSCRIBERS = 32
+ROLES = {
+    "path": "mixture=",
+    "stems": "",
+    "after": "after:",
+    "clip": "like=",
+}  # argument to what bridge.files reads it as
+SETTINGS = {"from": "start", "to": "stop", "seconds": "seconds"}  # argument to field of engine.request.Request
 
 
 class OscEndpoint:
@@ -39,8 +52,11 @@ class OscEndpoint:
         self.port = self._socket.getsockname()[1]
         self._handlers: dict[str, Callable[..., None]] = {
             "/ping": self._ping, "/version": self._version, "/status": self._status, "/models": self._models,
-            "/separate": self._separate, "/job/cancel": self._cancel,
+            "/presets": self._presets, "/subscribe": self._subscribe, "/job/cancel": self._cancel,
         }  # fmt: skip
+        for address, usage in task_usages():
+            self._handlers[address] = partial(self._task, address[1:], usage.split())
+        self._subscribers: dict[tuple, float] = {}  # sender to when it ends
         assert set(self._handlers) == set(ADDRESSES)
 
     def fileno(self) -> int:
@@ -91,15 +107,33 @@ class OscEndpoint:
     def _models(self, sender: tuple) -> None:
         self.send(sender, "/models", *self.server.worker.models[:20])
 
-    def _separate(self, sender: tuple, path: str, out: str, seed: str | float = 0) -> None:
-        if not (isinstance(path, str) and isinstance(out, str)):
-            raise ValueError("path and outdir are texts")
-        whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(float(seed))
+    def _presets(self, sender: tuple) -> None:
+        self.send(sender, "/presets", *self.server.worker.presets[:40])
+
+    def _subscribe(self, sender: tuple, seconds: str | float = 60) -> None:
+        lasts = min(max(number(seconds), 0.0), LONGEST_SUBSCRIPTION)
+        if sender not in self._subscribers and len(self._subscribers) >= MOST_SUBSCRIBERS:
+            self.send(sender, "/error", "limit", f"{MOST_SUBSCRIBERS} subscribe already; try again in a minute.")
+            return
+        self._subscribers[sender] = time.monotonic() + lasts
+        self.send(sender, "/subscribed", lasts)
+
+    def _task(self, task: str, names: list[str], sender: tuple, *arguments: str | float) -> None:
+        """Any task; names: of its arguments, in order, those in brackets may be left out."""
+        if not sum("[" not in name for name in names) <= len(arguments) <= len(names):
+            raise TypeError(f"{len(arguments)} arguments were given")
+        given = dict(zip((name.strip("[]") for name in names), arguments, strict=False))
+        files = tuple(role + text(given[name]) for name, role in ROLES.items() if name in given)
+        settings: dict[str, Any] = {key: number(given[name]) for name, key in SETTINGS.items() if name in given}
+        want = text(given.get("want", "-"))
+        settings["wanted"] = () if want in ("-", "") else tuple(name.strip() for name in want.split(","))
+        out, seed = text(given["outdir"]), given.get("seed", 0)
+        whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
         if self.server.full():
             self.send(sender, "/error", "limit", "Too many jobs are open; wait for one, or cancel one.")
             return
-        job = self.server.submit_file(sender, path, out, {"seed": whole})
-        self.send(sender, "/job/accepted", job.id)
+        job = self.server.submit_files(sender, task, files, out, whole, settings)
+        self._tell(job, "/job/accepted", job.id)
 
     def _cancel(self, sender: tuple, job: str) -> None:
         found = self.server.jobs.by_id.get(job)
@@ -109,18 +143,25 @@ class OscEndpoint:
             self.server.cancel(found)
 
     def progress(self, job: "Job", fraction: float) -> None:
-        self.send(job.owner, "/job/progress", job.id, float(fraction))
+        self._tell(job, "/job/progress", job.id, float(fraction))
 
     def wrote(self, job: "Job", stem: str, path: str) -> None:
-        self.send(job.owner, "/job/stem", job.id, stem, path)
+        self._tell(job, "/job/stem", job.id, stem, path)
 
     def ended(self, job: "Job") -> None:
         if job.error is not None:
             code, message, hint = job.error
-            self.send(job.owner, "/job/error", job.id, code, f"{message} {hint}".strip())
+            self._tell(job, "/job/error", job.id, code, f"{message} {hint}".strip())
         else:
-            self.send(job.owner, f"/job/{job.state}", job.id)
+            self._tell(job, f"/job/{job.state}", job.id)
         self.server.jobs.forget(job)
+
+    def _tell(self, job: "Job", address: str, *arguments: str | int | float) -> None:
+        """To whoever asked for the job, and to all who subscribed."""
+        now = time.monotonic()
+        self._subscribers = {sender: end for sender, end in self._subscribers.items() if end > now}
+        for sender in {job.owner: None} | self._subscribers:
+            self.send(sender, address, *arguments)
 
     def send(self, sender: tuple, address: str, *arguments: str | int | float) -> None:
         builder = OscMessageBuilder(address=ROOT + address)
@@ -130,3 +171,23 @@ class OscEndpoint:
             self._socket.sendto(builder.build().dgram, sender)
         except OSError:
             return  # nobody listens there any more, which UDP lets happen
+
+
+def task_usages() -> list[tuple[str, str]]:
+    """(address, arguments) of the addresses that start a job."""
+    return [(address, usage) for address, (usage, _) in ADDRESSES.items() if "outdir" in usage]
+
+
+def number(value: str | float) -> float:
+    """An int, a float, a truth value or their text. ValueError for anything else."""
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError("a number must be finite")
+    return found
+
+
+def text(value: object) -> str:
+    """ValueError unless it is text."""
+    if not isinstance(value, str):
+        raise ValueError("a path is a text")
+    return value

@@ -12,6 +12,7 @@ from support.models import write_tiny_model
 from support.servers import running
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
+from bridge.osc.endpoint import task_usages
 from bridge.workers import PERFORM
 from engine.audio import read_audio, write_audio
 
@@ -91,6 +92,51 @@ def test_a_file_is_separated_into_files(patch, tmp_path, seed):
     assert patch.hear("/job/done") == [job]
     stems = [read_audio(path).samples for path in named.values()]
     np.testing.assert_allclose(sum(stems), song, atol=1e-6)
+
+
+@pytest.fixture
+def stems(tmp_path):
+    """A folder with two stems of half a second."""
+    (tmp_path / "stems").mkdir()
+    for seed, name in enumerate(("bass", "guitar")):
+        audio = 0.1 * np.random.default_rng(seed).standard_normal((1, 22050)).astype(np.float32)
+        write_audio(tmp_path / "stems" / f"{name}.wav", audio, 44100)
+    return str(tmp_path / "stems")
+
+
+def test_every_task_has_a_short_address(patch, stems, tmp_path, monkeypatch):
+    """By the presets that come with it, on a tiny model; what is known comes back as it was."""
+    clip, out = f"{stems}/bass.wav", str(tmp_path / "out")
+    calls = {
+        "/generate": [out + "0", 0.3, "drums,bass", "7"], "/accompany": [stems, out + "1", "drums"],
+        "/infill": [stems, out + "2", "0.2", 0.4], "/regenerate": [stems, out + "3", 0.2, 0.4, "guitar", 3.0],
+        "/continue": [stems, out + "4", 0.2], "/transition": [stems, stems, out + "5", 0.2],
+        "/restyle": [stems, clip, out + "6", "-", 1],
+    }  # fmt: skip
+    assert set(calls) | {"/separate"} == {address for address, _ in task_usages()}
+    for address, arguments in calls.items():
+        patch.send(address, *arguments)
+        (job,) = patch.hear("/job/accepted")
+        assert patch.hear("/job/done") == [job], address
+    for task in (1, 4):
+        known = read_audio(tmp_path / f"out{task}" / "bass.wav").samples
+        assert np.array_equal(known[:, :22050], read_audio(clip).samples)
+
+
+def test_a_subscriber_hears_of_jobs_of_others_until_its_time_is_up(osc_server, patch, stems, tmp_path):
+    listener = Patch(osc_server._osc.port)
+    listener.send("/subscribe", "30")
+    assert listener.hear("/subscribed") == [30.0]
+    patch.send("/accompany", stems, str(tmp_path / "out"), "drums")
+    (job,) = patch.hear("/job/accepted")
+    assert listener.hear("/job/done") == patch.hear("/job/done") == [job]
+    listener.send("/subscribe", 0)
+    assert listener.hear("/subscribed") == [0.0]
+    patch.send("/accompany", stems, str(tmp_path / "again"), "drums")
+    patch.hear("/job/done")
+    listener.send("/ping")
+    assert listener.hear("/pong") == []  # and nothing before it
+    listener.socket.close()
 
 
 def test_a_missing_file_is_told(patch, tmp_path):

@@ -1,23 +1,26 @@
-"""What is given to a task on the command line: stems by name, a folder of them, clips."""
+"""Tasks on files of this machine, for the command line and OSC: stems by name or by folder in, stems and their recipe out."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from engine.audio import read_audio
+from engine.audio import read_audio, write_audio
 from engine.errors import AudioError, PresetError
+from engine.recipe import NAME, Recipe
+from engine.request import AFTER
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 NO_STEMS = ("residual", "mixture")  # what `separate` and the demo write beside stems
 
 
 def stem_paths(given: list[str], role: str = "") -> dict[str, Path]:
-    """NAME=FILE, or a folder whose files are called after their sources: {role + name: path}."""
+    """NAME=FILE, or a folder whose files are called after their sources: {role + name: path}. "after:FOLDER" for another role."""
     found: dict[str, Path] = {}
     for text in given:
         name, equals, path = text.partition("=")
-        if equals:
+        if text.startswith(AFTER) and not equals:
+            found |= stem_paths([text.removeprefix(AFTER)], AFTER)
+        elif equals:
             found[role + name] = Path(path)
         elif Path(text).is_dir():
             files = [f for f in sorted(Path(text).iterdir()) if f.suffix.lower() in SUFFIXES and f.stem not in NO_STEMS]
@@ -43,11 +46,9 @@ def read_parts(paths: dict[str, Path]) -> tuple[int, list[tuple[str, np.ndarray]
     return rates.pop(), [(role, a.samples) for role, a in audio.items()]
 
 
-def overrides_of(**chosen: Any) -> dict[str, Any]:
-    """Those that were set; a model given by its folder from the root, for a server works in another folder than the user."""
-    from engine.cards import CARD
-
-    model = chosen.get("model")
-    if model and (Path(model) / CARD).is_file():
-        chosen["model"] = str(Path(model).resolve())
-    return {key: value for key, value in chosen.items() if value is not None}
+def write_stems(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe) -> dict[str, Path]:
+    """Each as WAV with the recipe in it, and the recipe beside them; the paths by name."""
+    text = recipe.text()
+    paths = {name: write_audio(folder / f"{name}.wav", stem, rate, text) for name, stem in stems.items()}
+    (folder / NAME).write_text(text + "\n")
+    return paths
