@@ -42,7 +42,8 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 # What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play), what builds the plug-in.
 system:
 	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 \
-	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev
+	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev \
+	  jackd2 jalv
 
 # VST3, CLAP, LV2 and the JACK standalone, in build/plugin/bin.
 plugin:

@@ -58,10 +58,16 @@ class StemweavePlugin : public Plugin {
         // Separate and Cancel act when they are switched on. They are switches, not triggers: DPF's VST3 drops those.
         switch (index) {
         case kTakesPart: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Takes part", "takes_part", 1, 1);
-        case kPlays: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Play stems", "play_stems", 1, 1);
+        case kPlays:
+            parameter.midiCC = 20;  // these numbers are free in MIDI; a pad on the desk asks and listens
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Play stems", "play_stems", 1, 1);
         case kOwnClock: return describe(kParameterIsBoolean, "Own clock", "own_clock", 0, 1);
-        case kSeparate: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Separate", "separate", 0, 1);
-        case kCancel: return describe(kParameterIsAutomatable | kParameterIsBoolean, "Cancel", "cancel", 0, 1);
+        case kSeparate:
+            parameter.midiCC = 21;
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Separate", "separate", 0, 1);
+        case kCancel:
+            parameter.midiCC = 22;
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Cancel", "cancel", 0, 1);
         case kConnection:
             describe(kParameterIsOutput | kParameterIsInteger, "Connection", "connection", 0, 3);
             return label(parameter, {"no server", "greeting", "connected", "refused"});

@@ -22,3 +22,7 @@ if("clap" IN_LIST FORMATS)
   set_target_properties(stemweave-clap PROPERTIES PREFIX "" SUFFIX ".clap" OUTPUT_NAME stemweave
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/bin/$<0:>)
 endif()
+
+if(TARGET stemweave-jack)
+  target_compile_definitions(stemweave-jack PRIVATE HAVE_JACK)  # DPF's CMake forgets it; libjack is found when the program runs
+endif()
