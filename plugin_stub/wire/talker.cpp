@@ -43,12 +43,24 @@ bool same_major(const std::string& version) {
 
 }  // namespace
 
+// A saved recipe and its stems; null where the cache no longer has them.
+struct Restored {
+    Recipe recipe;
+    std::shared_ptr<StemSet> stems;
+};
+
 struct Talker::Shared {
     explicit Shared(std::shared_ptr<Core> its_core) : core(std::move(its_core)) {}
 
     void run();
+    // From the thread, or from a host's thread that opens a project: the player takes one at a time.
+    void play(std::shared_ptr<const StemSet> stems) {
+        std::lock_guard<std::mutex> lock(player_mutex);
+        core->player.play(std::move(stems));
+    }
 
     const std::shared_ptr<Core> core;
+    std::mutex player_mutex;
     std::atomic<bool> stop{false};
     std::atomic<bool> wants_separation{false};
     std::atomic<bool> wants_cancel{false};
@@ -63,7 +75,7 @@ struct Talker::Shared {
     bool ended = false;
     Status status;
     std::string recipe;                          // of the stems that play
-    std::optional<std::string> to_restore;
+    std::optional<Restored> to_restore;
     std::optional<std::string> to_connect;
 
   private:
@@ -73,7 +85,7 @@ struct Talker::Shared {
     void handle(const Message& message, const std::string& payload);
     void begin();
     void keep();
-    void bring_back(const std::string& text);
+    void bring_back(const Restored& restored);
     void greet_again();
     void lose(const std::string& why);
     void tell();
@@ -100,7 +112,10 @@ void Talker::Shared::run() {
     while (!stop) {
         const bool came = core->capture.drain(
             [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
-        core->player.collect();
+        {
+            std::lock_guard<std::mutex> lock(player_mutex);
+            core->player.collect();
+        }
         follow_wishes();
         stay_connected();
         receive(came || (job_ && job_->is_open()) ? kShort : kLong);
@@ -112,7 +127,8 @@ void Talker::Shared::run() {
 }
 
 void Talker::Shared::follow_wishes() {
-    std::optional<std::string> restore, address;
+    std::optional<Restored> restore;
+    std::optional<std::string> address;
     {
         std::lock_guard<std::mutex> lock(mutex);
         restore.swap(to_restore);
@@ -125,7 +141,7 @@ void Talker::Shared::follow_wishes() {
     }
     if (wants_cancel.exchange(false) && job_ && job_->is_open()) {
         job_->cancel(*link_);
-        core->player.play(good_);
+        play(good_);
     }
     if (wants_separation.exchange(false)) begin();
 }
@@ -141,7 +157,7 @@ void Talker::Shared::begin() {
     seed_ = static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF);
     job_ = std::make_unique<Job>(take_, "separate", std::map<std::string, int64_t>{{"seed", seed_}});
     kept_ = false;
-    core->player.play(job_->stems());
+    play(job_->stems());
     if (connection == Connection::connected) job_->submit(*link_);
 }
 
@@ -223,7 +239,7 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
     } else if (job_ && message.text("job") == job_->id()) {
         job_->handle(*link_, message, payload);
         if (job_->state() == JobState::failed) job_trouble_ = job_->error();
-        if (!job_->is_open() && job_->state() != JobState::done) core->player.play(good_);
+        if (!job_->is_open() && job_->state() != JobState::done) play(good_);
     } else if (message.type() == "error" && message.text("job").empty()) {
         trouble_ = message.text("message") + " " + message.text("hint");
     }
@@ -249,19 +265,13 @@ void Talker::Shared::keep() {
     recipe = made.text();
 }
 
-void Talker::Shared::bring_back(const std::string& text) {
-    const auto wanted = Recipe::read(text);
-    if (!wanted) return;
-    const auto stems = cache_.load(*wanted);
-    if (!stems) {
+void Talker::Shared::bring_back(const Restored& restored) {
+    if (!restored.stems) {
         job_trouble_ = "The stems saved with this project are not on this machine. Play the track once and separate it again.";
         return;
     }
-    good_ = stems;
-    core->player.play(stems);
-    folder_ = cache_.folder(*wanted);
-    std::lock_guard<std::mutex> lock(mutex);
-    recipe = text;
+    good_ = restored.stems;
+    folder_ = cache_.folder(restored.recipe);
 }
 
 void Talker::Shared::tell() {
@@ -333,9 +343,14 @@ std::string Talker::recipe() const {
     return shared_->recipe;
 }
 
-void Talker::restore(const std::string& recipe) {
+void Talker::restore(const std::string& text) {
+    const auto recipe = Recipe::read(text);
+    if (!recipe) return;
+    Restored restored{*recipe, Cache().load(*recipe)};
+    if (restored.stems) shared_->play(restored.stems);
     std::lock_guard<std::mutex> lock(shared_->mutex);
-    shared_->to_restore = recipe;
+    shared_->recipe = text;  // kept also where the stems are gone: the project may be opened on the machine that has them
+    shared_->to_restore = std::move(restored);
 }
 
 void Talker::set_server(const std::string& address) {

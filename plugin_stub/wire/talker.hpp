@@ -46,8 +46,9 @@ class Talker {
     Status status() const;
     // The recipe of the stems that play, for the host's project; empty when there are none.
     std::string recipe() const;
-    // Bring back the stems of a saved recipe from the cache; where they are gone the status says so.
-    void restore(const std::string& recipe);
+    // Bring back the stems of a saved recipe from the cache, before this returns: a host may open a project and bounce it at once.
+    // Where they are gone the status says so.
+    void restore(const std::string& text);
     // The server's address; empty: $STEMWEAVE_SERVER, else this machine's.
     void set_server(const std::string& address);
 

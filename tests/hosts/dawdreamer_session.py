@@ -57,7 +57,6 @@ def main(task: str, plugin: str, song_file: str, block: str, *files: str) -> Non
         session.until("Job", "done", "failed")
     else:
         assert session.plugin.load_vst3_preset(files[0])
-        time.sleep(1.0)  # the stems are read from disk
     np.savez(files[-1], out=session.play(session.seconds), job=session.says("Job"))
 
 

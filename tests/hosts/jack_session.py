@@ -2,8 +2,8 @@
 
     jack_session.py jalv|standalone FORMATS SONG RESULT
 
-The song is played once by the JACK transport and separated; then it is started, sought, looped and bounced, all in freewheel, that is
-offline and as fast as the machine goes. RESULT: frames (blocks,), where the transport was; out (blocks, 12, block), what the host
+The song is played once by the JACK transport and separated; then it is started, sought, looped and bounced, all in freewheel:
+offline, as fast as the machine goes. RESULT: frames (blocks,), where the transport was; out (blocks, 12, block), what the host
 sent in that block; stems (5, 2, frames) and track as the plug-in kept them.
 """
 
