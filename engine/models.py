@@ -1,16 +1,18 @@
 """Models: finding them by name, and loading one on a device, run by a back end."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
+from safetensors.torch import load_file
 
 import presets
 from engine.backends import BACKENDS
-from engine.cards import CARD, Card, read_card
+from engine.cards import CARD, Card, read_card, write_model_folder
 from engine.denoiser import Denoiser, ModelSpec
 from engine.errors import ModelError
+from engine.networks import INDEPENDENT
 
 DEFAULT = "default"
 
@@ -68,3 +70,35 @@ def load_model(name: str | Path = DEFAULT, device: str = "cpu", backend: str = "
     if backend not in BACKENDS:
         raise ModelError(f"There is no back end called '{backend}'.", f"Back ends: {', '.join(BACKENDS)}.")
     return Model(card, BACKENDS[backend](card, device), device)
+
+
+def combine_models(cards: list[Card], folder: Path) -> Path:
+    """Single-source models side by side as one model in `folder` (MSDM's weakly supervised form), sources in the order given.
+
+    ModelError unless each has one source, no two the same, and all are of one kind, rate, chunk and sigma_data.
+    """
+    first = cards[0]
+    for card in cards:
+        alike = (card.network, card.arguments, replace(card.spec, sources=())) == (
+            first.network,
+            first.arguments,
+            replace(first.spec, sources=()),
+        )
+        if len(card.spec.sources) != 1 or card.spec.conditional or not alike:
+            raise ModelError(
+                f"'{card.name}' cannot stand beside '{first.name}'.",
+                "Combine models of one source each, of the same network, sample rate, chunk and sigma_data.",
+            )
+    sources = tuple(card.spec.sources[0] for card in cards)
+    if len(set(sources)) < len(sources):
+        raise ModelError(f"Two of the models make the same source: {', '.join(sources)}.", "Name each source once.")
+    if (folder / CARD).exists():
+        raise ModelError(f"There is a model called '{folder.name}' already.", "Choose another name.")
+    weights = {
+        f"networks.{index}.{key}": tensor
+        for index, card in enumerate(cards)
+        for key, tensor in load_file(card.weights).items()
+    }
+    arguments = {"network": first.network, "arguments": first.arguments}
+    about = {"title": f"Independent sources: {', '.join(card.name for card in cards)}"}
+    return write_model_folder(folder, replace(first.spec, sources=sources), INDEPENDENT, arguments, weights, about)

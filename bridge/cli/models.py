@@ -58,6 +58,21 @@ def import_checkpoint(
     out.print(f"{folder.name}: {folder}", soft_wrap=True)
 
 
+@models.command("combine")
+def combine(
+    name: Annotated[str, typer.Argument(help="of the new model")],
+    parts: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="models of one source each, by name or folder")
+    ],
+) -> None:
+    """Put single-source models side by side as one, as MSDM's weakly supervised separators are."""
+    from engine.cards import read_card
+    from engine.models import combine_models, find_model, user_models
+
+    folder = combine_models([read_card(find_model(part)) for part in parts], user_models() / name)
+    out.print(f"{folder.name}: {folder}", soft_wrap=True)
+
+
 @presets.command("list")
 def list_presets(as_json: AsJson = False) -> None:
     """All presets, by name."""

@@ -1,6 +1,7 @@
 """Networks, one file each, and the table a model card's `network` key is looked up in."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -8,16 +9,25 @@ from torch import nn
 from engine.denoiser import Denoiser, ModelSpec
 from engine.diffusion.precondition import Preconditioned
 from engine.errors import ModelError
+from engine.networks.independent import Independent
 from engine.networks.local_gaussian import LocalGaussian
 from engine.networks.msdm_unet import MSDMUNet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"msdm_unet": MSDMUNet, "local_gaussian": LocalGaussian}
+INDEPENDENT = "independent"  # one of them for each source
 
 
 def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module:
     """The network of a card with random weights. ModelError for a name or arguments it does not have."""
+    if network == INDEPENDENT:
+        one = replace(spec, sources=spec.sources[:1])
+        try:
+            kind, inner = arguments["network"], arguments["arguments"]
+        except KeyError as error:
+            raise ModelError(f"The card of independent networks lacks {error}.", "Combine the models again.") from error
+        return Independent([build(kind, inner, one) for _ in spec.sources])
     if network not in NETWORKS:
-        raise ModelError(f"There is no network called '{network}'.", f"Networks: {', '.join(NETWORKS)}.")
+        raise ModelError(f"There is no network called '{network}'.", f"Networks: {', '.join(NETWORKS)}, {INDEPENDENT}.")
     channels = {"in_channels" if network == "msdm_unet" else "sources": len(spec.sources)}
     try:
         return NETWORKS[network](**channels | arguments)

@@ -1,0 +1,73 @@
+"""The shipped patch in Pd itself: it starts jobs on a live server, hears of them, and holds the stems in its tables."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.models import write_tiny_model
+from support.servers import running
+
+from bridge.workers import PERFORM
+
+PATCHES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "pd"
+SESSION = Path(__file__).parent / "pd" / "session.pd"
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def osc_port(tmp_path_factory):
+    """A server on the patch's own default OSC port, which the patch as it is shipped connects to."""
+    models = tmp_path_factory.mktemp("models")
+    write_tiny_model(models / "default")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEMWEAVE_MODELS", str(models))
+        with running(PERFORM, osc_port=0) as server:
+            yield server._osc.port
+
+
+def example_at(port: int, folder: Path) -> Path:
+    """The example as it is, its abstraction told another port than the usual one, which may be in use here."""
+    text = (PATCHES / "stemweave-example.pd").read_text()
+    assert text.count("140 stemweave;") == 1
+    path = folder / "example.pd"
+    path.write_text(text.replace("140 stemweave;", f"140 stemweave {port};"))
+    return path
+
+
+def pd(folder: Path, port: int, does: str, *more: Path) -> str:
+    """Run Pd without audio or window until the session ends it; its console. The first table is written to folder/table.wav."""
+    opened = [word for path in (example_at(port, folder), SESSION, *more) for word in ("-open", str(path))]
+    sent = ["-send", f"test-out {folder}/table.wav", "-send", f"stemweave-do {does}"]
+    command = ["pd", "-nogui", "-noaudio", "-stderr", "-path", str(PATCHES), *opened, *sent]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
+
+
+def test_the_patch_separates_and_loads_the_stems_into_tables(osc_port, tmp_path):
+    song = 0.1 * np.random.default_rng(0).standard_normal((30_000, 2))
+    soundfile.write(tmp_path / "song.wav", song, RATE, subtype="FLOAT")
+    console = pd(tmp_path, osc_port, f"separate {tmp_path}/song.wav {tmp_path}/stems")
+    table, _ = soundfile.read(tmp_path / "table.wav")
+    stem, _ = soundfile.read(tmp_path / "stems" / "bass.wav")
+    np.testing.assert_allclose(table, stem, atol=1e-6)
+    assert "accepted" in console
+    assert "done" in console
+
+
+def test_the_patch_shows_what_went_wrong(osc_port, tmp_path):
+    console = pd(tmp_path, osc_port, f"separate {tmp_path}/none.wav {tmp_path}/stems")
+    assert "error" in console
+    assert "bad_audio" in console
+
+
+def test_the_patch_cancels(osc_port, tmp_path):
+    """Generating an hour would take long; the patch stops it."""
+    canceller = tmp_path / "cancel.pd"
+    canceller.write_text(
+        "#N canvas 0 0 300 200 10;\n#X obj 10 10 r stemweave-state;\n#X obj 10 40 route accepted;\n"
+        "#X msg 10 70 cancel;\n#X obj 10 100 s stemweave-do;\n#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 2 0 3 0;\n"
+    )
+    console = pd(tmp_path, osc_port, f"generate {tmp_path}/out 3000", canceller)
+    assert "cancelled" in console
+    assert not (tmp_path / "out").exists()
