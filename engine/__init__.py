@@ -15,6 +15,7 @@ PUBLIC = {
     "write_audio": "engine.audio",
     "separate": "engine.pipeline",
     "perform": "engine.filling",
+    "prompt": "engine.prompting",
     "Request": "engine.request",
     "evaluate": "engine.evaluation",
     "train": "engine.training",

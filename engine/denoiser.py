@@ -18,6 +18,7 @@ class ModelSpec:
     level: RMS that mixtures had in training; the pipeline brings a song there and back.
     length_multiple: a chunk's length must be a multiple of this many samples.
     conditional: the denoiser also accepts the mixture as conditioning (`Conditioning.mixture`).
+    text: name of the sentence encoder whose vectors it accepts (`Conditioning.text`), "" where it accepts none.
     """
 
     sources: tuple[str, ...]
@@ -27,13 +28,16 @@ class ModelSpec:
     level: float = 0.1
     length_multiple: int = 1
     conditional: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Side input of a denoiser. mixture: (batch, samples), the clean mixture, or None when it is not given."""
+    """Side input of a denoiser, None where it is not given. mixture: (batch, samples), the clean mixture. text: (batch, features),
+    a sentence about each item (see engine/conditioning)."""
 
     mixture: Tensor | None = None
+    text: Tensor | None = None
 
 
 class Denoiser(Protocol):

@@ -12,8 +12,13 @@ from engine.errors import ModelError
 from engine.networks.independent import Independent
 from engine.networks.local_gaussian import LocalGaussian
 from engine.networks.msdm_unet import MSDMUNet
+from engine.networks.text_gaussian import TextGaussian
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"msdm_unet": MSDMUNet, "local_gaussian": LocalGaussian}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "msdm_unet": MSDMUNet,
+    "local_gaussian": LocalGaussian,
+    "text_gaussian": TextGaussian,
+}
 INDEPENDENT = "independent"  # one of them for each source
 
 

@@ -34,6 +34,8 @@ class LocalGaussian(nn.Module):
     Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
     """
 
+    SIDE_CHANNELS = 2  # heard beside the sources: the level of the mixture, and whether it is given
+
     def __init__(
         self,
         sources: int = 4,
@@ -47,7 +49,7 @@ class LocalGaussian(nn.Module):
         super().__init__()
         self.fft, self.hop = fft, hop
         self.bands = Bands(fft // 2 + 1, bands)
-        self.unet = UNet2d(sources + 2, sources, bands, tuple(channels), (patch[0], patch[1]), context)
+        self.unet = UNet2d(sources + self.SIDE_CHANNELS, sources, bands, tuple(channels), (patch[0], patch[1]), context)
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
         self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
         self.mean_power: Tensor

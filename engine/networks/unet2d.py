@@ -22,6 +22,7 @@ class UNet2d(nn.Module):
         self.patch, self.outputs = patch, outputs
         self.multiple = patch[1] * 2 ** (len(channels) - 1)
         rows, side, width = bands // patch[0], 4 * channels[0], channels[0]
+        self.side = side
         self.noise = nn.Sequential(NoiseLevel(64), nn.Linear(128, side), nn.SiLU(), nn.Linear(side, side), nn.SiLU())
         self.enter = nn.Conv2d(inputs, width, patch, stride=patch)
         self.place = nn.Parameter(torch.randn(1, width, rows, 1) * 0.1)
@@ -41,11 +42,11 @@ class UNet2d(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, log_sigma: Tensor) -> Tensor:
-        """x: (batch, inputs, bands, frames), any number of frames; log_sigma: (batch,)."""
+    def forward(self, x: Tensor, log_sigma: Tensor, told: Tensor | None = None) -> Tensor:
+        """x: (batch, inputs, bands, frames), any number of frames; log_sigma: (batch,); told: (batch, side), more side input."""
         frames = x.shape[-1]
         x = F.pad(x, (0, -frames % self.multiple)).contiguous(memory_format=torch.channels_last)
-        side = self.noise(log_sigma)
+        side = self.noise(log_sigma) if told is None else self.noise(log_sigma) + told
         h = entered = self.enter(x) + self.place
         skips = []
         for block, shrink in zip(self.down, self.shrink, strict=True):

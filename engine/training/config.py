@@ -18,6 +18,8 @@ class TrainConfig:
     sigma: range of noise levels, sampled log-uniformly. misjudged: share of examples in which each source has its own noise,
     noise_factor (a range, sampled log-uniformly) times as loud as sigma says: likelihoods leave samples in such states; the
     source that Dirac eliminates has the noise of all others, and without starting noise there is less than sigma says.
+    text: a sentence encoder (engine/conditioning): examples are then recordings of line-ups with a sentence about each, `solo` the
+    share of lone players, `untold` the share without the sentence. `mixture` and `remix` do not apply.
     checkpoint: steps between checkpoints.
     bf16: run the network in bfloat16 where the processor is good at it. about: goes into the card.
     """
@@ -47,6 +49,9 @@ class TrainConfig:
     sigma: tuple[float, float] = (3e-4, 1.0)
     misjudged: float = 0.0
     noise_factor: tuple[float, float] = (0.1, 2.0)
+    text: str = ""
+    solo: float = 0.5
+    untold: float = 0.15
     checkpoint: int = 100
     bf16: bool = True
     threads: int = 0

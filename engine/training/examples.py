@@ -17,12 +17,13 @@ SILENCE = 1e-4  # RMS below which a mixture is not worth a step
 @dataclass(frozen=True)
 class Batch:
     """clean, noise: (batch, sources, samples); sigma: (batch,); has_mixture: bool (batch,). The noise has unit variance but where
-    sigma misjudges it."""
+    sigma misjudges it. text: (batch, features) of a sentence about each, zero where nothing is said, or None."""
 
     clean: Tensor
     noise: Tensor
     sigma: Tensor
     has_mixture: Tensor
+    text: Tensor | None = None
 
 
 class Examples:
@@ -63,15 +64,23 @@ class Examples:
             stems = stems * 10 ** (rng.uniform(-spread, spread, (len(stems), 1)) / 20)
             rms = float(np.sqrt(np.mean(stems.sum(0) ** 2)))
             if rms > SILENCE:
-                spread = self.config.level_spread_db
-                return (stems * self.config.level / rms * 10 ** (rng.uniform(-spread, spread) / 20)).astype(np.float32)
+                return self._at_level(rng, stems, rms)
+
+    def _at_level(self, rng: np.random.Generator, stems: np.ndarray, rms: float) -> np.ndarray:
+        spread = self.config.level_spread_db
+        return (stems * self.config.level / rms * 10 ** (rng.uniform(-spread, spread) / 20)).astype(np.float32)
 
     def _remixed(self, rng: np.random.Generator) -> np.ndarray:
         return np.stack([self._crop(rng, row) for row in range(len(self.config.sources))])
 
     def _crop(self, rng: np.random.Generator, row: int | None = None) -> np.ndarray:
         """A random stretch of a random track, left, right or middle: (sources, samples), or one source's (samples,)."""
-        tracks, name = self.tracks[rng.integers(len(self.tracks))]
+        return self._cut(rng, *self._track(rng), row)
+
+    def _track(self, rng: np.random.Generator) -> tuple[Tracks, str]:
+        return self.tracks[rng.integers(len(self.tracks))]
+
+    def _cut(self, rng: np.random.Generator, tracks: Tracks, name: str, row: int | None = None) -> np.ndarray:
         start = int(rng.integers(0, max(1, tracks.frames(name) - self.samples + 1)))
         wanted = self.config.sources if row is None else self.config.sources[row : row + 1]
         stereo = tracks.read(name, start, self.samples, wanted)

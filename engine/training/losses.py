@@ -5,14 +5,19 @@ from torch import Tensor, nn
 from engine.denoiser import Denoiser, ModelSpec
 from engine.networks import LocalGaussian, as_denoiser
 from engine.networks.local_gaussian import power
+from engine.networks.text_gaussian import TextGaussian
 from engine.training.examples import BLIND, Batch
 
 QUIET = 0.01  # how far under the mixture (-20 dB) an error stops to matter
 FIT = 1.0  # weight of the powers' fit beside separation
+EXPECTED = 0.2  # weight of the fit of what words alone make expect
+AUDIBLE = 1e-6  # power in a cell (-60 dB full scale) below which it does not matter there
 
 
 def loss_of(network: nn.Module, spec: ModelSpec, batch: Batch) -> Tensor:
     """Scalar loss of a batch, in the form that fits the network."""
+    if isinstance(network, TextGaussian):
+        return text_loss(network, batch)
     if isinstance(network, LocalGaussian):
         return power_loss(network, batch)
     return edm_loss(as_denoiser(network, spec), batch, spec.sigma_data)
@@ -48,6 +53,22 @@ def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
         whole = network.energy(pool(power(mixture))[blind])
         separation = ((network.energy(cells) + QUIET * whole) / whole).log().sum() / batch.sigma.numel()
     if not blind.all():
-        ratio = (source_power + noise_power)[~blind] / (v + noise_power)[~blind]
-        fit = (ratio - ratio.log() - 1).mean((1, 2, 3)).sum() / batch.sigma.numel()
+        fit = misfit(source_power[~blind], v[~blind], noise_power[~blind]).sum() / batch.sigma.numel()
     return separation / len(network.mean_power) + FIT * fit
+
+
+def text_loss(network: TextGaussian, batch: Batch) -> Tensor:
+    """The second term of power_loss for recordings with a sentence about each, and the same of the spectrum that the sentence alone
+    makes the network expect: noise hides from the first where words would count most, so it learns them slowly."""
+    assert batch.text is not None
+    clean, noise_power = network.transform(batch.clean), batch.sigma[:, None, None, None] ** 2
+    noisy = clean + noise_power.sqrt() * network.transform(batch.noise)
+    v, heard = network.powers_of(noisy, noise_power, batch.text), network.bands.pool(power(clean))
+    expected = network.expected_power(batch.text)
+    return (misfit(heard, v, noise_power) + EXPECTED * misfit(heard, expected, AUDIBLE)).mean()
+
+
+def misfit(source_power: Tensor, v: Tensor, noise_power: Tensor | float) -> Tensor:
+    """Itakura-Saito distance between what is heard, |S|^2 + sigma^2, and what was said of it; (batch,), mean over the cells."""
+    ratio = (source_power + noise_power) / (v + noise_power)
+    return (ratio - ratio.log() - 1).mean((1, 2, 3))

@@ -16,6 +16,7 @@ from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
+from engine.training.line_ups import RECORDING, LineUps
 from engine.training.losses import loss_of
 
 
@@ -30,7 +31,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    examples, spec = Examples(config), spec_of(config)
+    examples, spec = (LineUps if config.text else Examples)(config), spec_of(config)
     network = build(config.network, config.arguments, spec)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, config))
@@ -67,10 +68,10 @@ def one_step(network, spec, examples, step, optimizer, schedule, bf16: bool) -> 
 
 
 def spec_of(config: TrainConfig) -> ModelSpec:
-    compact = config.network == "local_gaussian"
+    sources = (RECORDING,) if config.text else config.sources
     return ModelSpec(
-        config.sources, config.sample_rate, config.chunk, config.sigma_data, config.level, conditional=compact,
-        length_multiple=1 if compact else 8192,
+        sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
+        conditional=config.network == "local_gaussian", length_multiple=8192 if config.network == "msdm_unet" else 1,
     )  # fmt: skip
 
 

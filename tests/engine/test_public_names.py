@@ -5,7 +5,7 @@ import engine
 
 def test_the_public_names_are_these():
     assert dir(engine) == [
-        "Request", "StemweaveError", "evaluate", "list_models", "list_presets", "load_model", "load_preset", "perform",
+        "Request", "StemweaveError", "evaluate", "list_models", "list_presets", "load_model", "load_preset", "perform", "prompt",
         "read_audio", "separate", "train", "write_audio",
     ]  # fmt: skip
 

@@ -19,3 +19,13 @@ def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050)
     network = build("local_gaussian", TINY, spec)
     torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
     return write_model_folder(folder, spec, "local_gaussian", TINY, network.state_dict(), {"title": "random weights"})
+
+
+def write_tiny_text_model(folder: Path, encoder: str = "words", sample_rate: int = 22050) -> Path:
+    """The same of a text-conditioned model, by default with the encoder that has no weights. Returns folder."""
+    spec = ModelSpec(("recording",), sample_rate, 32768, 0.05, text=encoder)
+    torch.manual_seed(0)
+    network = build("text_gaussian", TINY, spec)
+    for parameter in (network.unet.leave.weight, network.spectrum[-1].weight, network.told.weight):
+        torch.nn.init.normal_(parameter, std=0.3)
+    return write_model_folder(folder, spec, "text_gaussian", TINY, network.state_dict(), {"title": "random weights"})
