@@ -262,9 +262,10 @@ class Server:
         audio = message.audio
         if not (0 < len(message.job) <= 64 and message.job.isprintable()):
             return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
-        if audio.channels not in (1, 2) or not 0 <= audio.frames <= protocol.MAX_FRAMES:
+        least = 0 if message.seconds > 0 else 1  # what is generated needs nothing to go by
+        if audio.channels not in (1, 2) or not least <= audio.frames <= protocol.MAX_FRAMES:
             return errors.LIMIT, (
-                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and at most "
+                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and {least} to "
                 f"{protocol.MAX_FRAMES} frames can be taken."
             ), "Send mono or stereo, two hours at most."  # fmt: skip
         if message.parts and (
