@@ -54,7 +54,6 @@ def in_host(tmp_path) -> Callable[..., dict[str, np.ndarray]]:
             **os.environ,
             "STEMWEAVE_SERVER": server,
             "STEMWEAVE_TAKES": str(tmp_path / "takes"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
         }
         command = [sys.executable, str(HERE / script), *map(str, arguments), str(result)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

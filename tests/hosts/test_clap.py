@@ -8,11 +8,8 @@ from support.servers import running
 from support.tools import cmake_build
 
 
-def test_the_clap_plays_stems_where_the_timeline_is_not_where_the_steady_clock_is(formats, tmp_path, monkeypatch):
+def test_the_clap_plays_stems_where_the_timeline_is_not_where_the_steady_clock_is(formats, tmp_path):
     folder = cmake_build("plugin-tests-plain", "-DSTEMWEAVE_TESTS=ON", "-DSTEMWEAVE_PLUGIN=OFF")
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(folder.parents[1] / "tests"), os.environ.get("PYTHONPATH", "")])
-    )
     with running() as server:
         environment = {
             **os.environ,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = "2"  # of random transport here; ten minutes: build/plugin-tests-plain/fuzz_core 600
+SECONDS = "3"  # of work on random transport here; ten minutes: build/plugin-tests-plain/fuzz_core 600
 
 
 def fuzz(folder: Path, *arguments: str, guard: bool = True) -> subprocess.CompletedProcess:
