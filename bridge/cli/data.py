@@ -90,10 +90,11 @@ def evaluate(
     )
     for name, row in summary["si_sdr_improvement_db"].items():
         table.add_row(name.replace("_", " "), *(f"{value:.2f}" for value in row.values()))
+    table.add_row("95 % interval", *(f"+-{value:.2f}" for value in summary["interval_95_db"].values()))
     out.print(table)
     out.print(
-        f"{summary['tracks']} tracks, {summary['windows']} windows, 95 % interval of the mean over tracks "
-        f"+-{summary['interval_95_db']} dB, real-time factor {summary['real_time_factor']}",
+        f"{summary['tracks']} tracks, {summary['windows']} windows (the interval is of the first row, over tracks), "
+        f"real-time factor {summary['real_time_factor']}",
         soft_wrap=True,
     )
     if as_json:

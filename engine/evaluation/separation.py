@@ -35,11 +35,12 @@ class Report:
         """Mean of the sources, "All" in the paper."""
         return float(np.mean([self.improvement(source, with_silent) for source in self.sources]))
 
-    def interval(self) -> float:
-        """Half width of the 95 % interval of the mean over tracks (each track's mean counts once), silent targets left out."""
+    def interval(self, source: str | None = None) -> float:
+        """Half width of the 95 % interval of the mean over tracks (each track's mean counts once), silent targets left out; of one
+        source or of all."""
         tracks: dict[str, list[float]] = {}
-        for track, _, value, silent in self.rows:
-            if not silent:
+        for track, name, value, silent in self.rows:
+            if not silent and source in (None, name):
                 tracks.setdefault(track, []).append(value)
         means = [float(np.mean(values)) for values in tracks.values()]
         return float(1.96 * np.std(means, ddof=1) / math.sqrt(len(means))) if len(means) > 1 else math.nan
@@ -53,7 +54,8 @@ class Report:
         }
         return {
             "si_sdr_improvement_db": columns,
-            "interval_95_db": round(self.interval(), 2),
+            "interval_95_db": {name: round(self.interval(name), 2) for name in self.sources}
+            | {"all": round(self.interval(), 2)},
             "tracks": len({row[0] for row in self.rows}),
             "windows": len(self.rows),
             "real_time_factor": round(self.seconds / max(self.audio_seconds, 1e-9), 4),

@@ -12,12 +12,14 @@ from engine.errors import ModelError
 from engine.networks.independent import Independent
 from engine.networks.local_gaussian import LocalGaussian
 from engine.networks.msdm_unet import MSDMUNet
+from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "msdm_unet": MSDMUNet,
     "local_gaussian": LocalGaussian,
     "text_gaussian": TextGaussian,
+    "open_unmix": OpenUnmix,
 }
 INDEPENDENT = "independent"  # one of them for each source
 
@@ -42,4 +44,4 @@ def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module
 
 def as_denoiser(network: nn.Module, spec: ModelSpec) -> Denoiser:
     """Networks that estimate clean sources are denoisers; raw ones need EDM's preconditioning."""
-    return network if isinstance(network, LocalGaussian) else Preconditioned(network, spec.sigma_data)
+    return network if isinstance(network, LocalGaussian | OpenUnmix) else Preconditioned(network, spec.sigma_data)

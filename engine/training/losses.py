@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from engine.denoiser import Denoiser, ModelSpec
 from engine.networks import LocalGaussian, as_denoiser
 from engine.networks.local_gaussian import power
+from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
 from engine.training.examples import BLIND, Batch
 
@@ -20,6 +21,8 @@ def loss_of(network: nn.Module, spec: ModelSpec, batch: Batch) -> Tensor:
         return text_loss(network, batch)
     if isinstance(network, LocalGaussian):
         return power_loss(network, batch)
+    if isinstance(network, OpenUnmix):
+        return network.loss(batch.clean)
     return edm_loss(as_denoiser(network, spec), batch, spec.sigma_data)
 
 

@@ -1,6 +1,7 @@
 """The training loop: resumable at any checkpoint to the same losses, its model always the moving average of the weights."""
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.cards import write_model_folder
 from engine.denoiser import ModelSpec
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
+from engine.networks.open_unmix import OpenUnmix
 from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
@@ -38,10 +40,11 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / "checkpoint.pt"
-    first = resume(checkpoint, network, average, optimizer, schedule)
-    if first == 0 and isinstance(network, LocalGaussian):
-        set_mean_power(network, examples)
-        average.module.get_buffer("mean_power").copy_(network.mean_power)
+    first, spent = resume(checkpoint, network, average, optimizer, schedule)
+    started = time.process_time() - spent
+    if first == 0:
+        fit_input(network, examples)
+        average.module.load_state_dict(network.state_dict())
     with SummaryWriter(str(run / "tensorboard")) as board:
         for step in range(first, config.steps):
             loss = one_step(network, spec, examples, step, optimizer, schedule, config.bf16)
@@ -50,8 +53,9 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
             if on_step:
                 on_step({"step": step + 1, "steps": config.steps, "loss": loss})
             if (step + 1) % config.checkpoint == 0 or step + 1 == config.steps:
-                save(checkpoint, step + 1, network, average, optimizer, schedule)
-                write_model(run / config.name, config, spec, average.module, step + 1)
+                spent = time.process_time() - started
+                save(checkpoint, step + 1, spent, network, average, optimizer, schedule)
+                write_model(run / config.name, config, spec, average.module, step + 1, spent)
     return run / config.name
 
 
@@ -71,7 +75,8 @@ def spec_of(config: TrainConfig) -> ModelSpec:
     sources = (RECORDING,) if config.text else config.sources
     return ModelSpec(
         sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
-        conditional=config.network == "local_gaussian", length_multiple=8192 if config.network == "msdm_unet" else 1,
+        conditional=config.network in ("local_gaussian", "open_unmix"),
+        length_multiple=8192 if config.network == "msdm_unet" else 1,
     )  # fmt: skip
 
 
@@ -80,20 +85,22 @@ def rate_at(step: int, config: TrainConfig) -> float:
     return min(1.0, (step + 1) / config.warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
 
 
-def set_mean_power(network: LocalGaussian, examples: Examples, batches: int = 20) -> None:
-    """Mean power of each source in each band over examples that training will not repeat."""
-    total = torch.zeros_like(network.mean_power)
-    with torch.no_grad():
-        for index in range(batches):
-            cells = network.transform(examples.batch(2**31 + index).clean)
-            total += network.bands.pool(power(cells)).mean((0, 3))
-    network.mean_power.copy_(total / batches + 1e-10)
+@torch.no_grad()
+def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None:
+    """Set what a network knows of its input beforehand, from examples that training will not repeat."""
+    seen = [examples.batch(2**31 + index).clean for index in range(batches)]
+    if isinstance(network, LocalGaussian):
+        powers = [network.bands.pool(power(network.transform(clean))).mean((0, 3)) for clean in seen]
+        network.mean_power.copy_(torch.stack(powers).mean(0) + 1e-10)
+    elif isinstance(network, OpenUnmix):
+        network.fit_input(torch.cat(seen).sum(1))
 
 
-def save(path: Path, step: int, network, average, optimizer, schedule) -> None:
+def save(path: Path, step: int, spent: float, network, average, optimizer, schedule) -> None:
     """Write the checkpoint beside the old one, then swap: a kill at any moment leaves a whole one."""
     state = {
         "step": step,
+        "processor_seconds": spent,
         "network": network.state_dict(),
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -104,21 +111,23 @@ def save(path: Path, step: int, network, average, optimizer, schedule) -> None:
     temporary.replace(path)
 
 
-def resume(path: Path, network, average, optimizer, schedule) -> int:
-    """Load the checkpoint where there is one; returns the step to go on from."""
+def resume(path: Path, network, average, optimizer, schedule) -> tuple[int, float]:
+    """Load the checkpoint where there is one; returns the step to go on from and the processor seconds spent before it."""
     if not path.exists():
-        return 0
+        return 0, 0.0
     state = torch.load(path, weights_only=True)
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
-    return state["step"]
+    return state["step"], state["processor_seconds"]
 
 
-def write_model(folder: Path, config: TrainConfig, spec: ModelSpec, network: nn.Module, step: int) -> None:
+def write_model(
+    folder: Path, config: TrainConfig, spec: ModelSpec, network: nn.Module, step: int, spent: float
+) -> None:
     """The averaged weights as a model folder, in half precision (they are rounded, not the arithmetic that uses them)."""
-    about = config.about | {"training_steps": step}
+    about = config.about | {"training_steps": step, "processor_hours": round(spent / 3600, 3)}
     weights = {name: tensor.half() for name, tensor in network.state_dict().items()}
     if isinstance(network, LocalGaussian):
         weights["mean_power"] = network.mean_power  # spans more decades than half precision has
