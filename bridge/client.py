@@ -41,6 +41,7 @@ from engine.request import MIXTURE, Request
 
 ADDRESS = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}"
 SILENT_AFTER = 10.0  # seconds without a word from the server after which it is given up
+KEPT_SILENT_AFTER = 60.0  # the same for a job that the server keeps, which a restart or a cable put back brings again
 HINT = "Start one with: stemweave serve"
 
 OnProgress = Callable[[float], None]
@@ -77,7 +78,7 @@ class Client:
         self._to_cancel: deque[str] = deque()
         self._closing = threading.Event()
         self._lost = self._greeting = False  # the link was cut; hello was said again and is not answered yet
-        self._restarted = False
+        self._restarted = self._keeps = False
         self._handshakes = 0
         self._welcome: Welcome | None = None
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
@@ -163,8 +164,10 @@ class Client:
         on_partial: OnPartial | None = None,
         cancelled: Callable[[], bool] | None = None,
         job: str | None = None,
+        keep: bool = False,
     ) -> dict[str, np.ndarray]:
-        """Any task, by a preset of it; what `engine.perform` gives. Everything else as in `separate`."""
+        """Any task, by a preset of it; what `engine.perform` gives. keep: the server goes on without this client, and after a
+        restart; the same `job` fetches the stems later. Everything else as in `separate`."""
         parts = request.parts()
         channels = next(iter(parts.values())).shape[0] if parts else request.channels
         if any(part.shape[0] != channels for part in parts.values()):
@@ -175,9 +178,9 @@ class Client:
         shape = AudioShape(request.sample_rate, channels, len(audio), hashlib.sha256(audio.data).hexdigest())
         submit = Submit(
             transfer.job, shape, preset, overrides, [Part(name, part.shape[1]) for name, part in parts.items()],
-            list(request.wanted), request.start, request.stop, request.seconds,
+            list(request.wanted), request.start, request.stop, request.seconds, keep,
         )  # fmt: skip
-        self._heard = time.monotonic()
+        self._heard, self._keeps = time.monotonic(), keep
         self._send(submit)
         asked = False
         while transfer.result is None:
@@ -208,9 +211,9 @@ class Client:
             self._sign_of_life()
             if not self._inbox and self._socket.poll(int(min(seconds, 0.5) * 1000)):
                 self._drain()
-            if time.monotonic() - self._heard > SILENT_AFTER:
+            if time.monotonic() - self._heard > (KEPT_SILENT_AFTER if self._keeps else SILENT_AFTER):
                 raise BridgeError(f"The server at {self.address} has fallen silent.", HINT)
-            if self._restarted:
+            if self._restarted and not self._keeps:
                 self._restarted = False
                 raise BridgeError("The server was restarted and does not know this job any more.", "Ask for it again.")
             return self._inbox.popleft() if self._inbox else None

@@ -65,12 +65,13 @@ def run_demo(folder: Path) -> None:
 def running_server() -> Iterator[str]:
     """A server of its own on a free loopback port; stopped whatever happens. Yields its address."""
     port = free_port()
-    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
+    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0", "--jobs"]
     with (
         end_by_exception(),
+        tempfile.TemporaryDirectory(prefix="stemweave-") as jobs,
         tempfile.TemporaryFile("w+") as said,
     ):  # a file takes any amount of log; a pipe would fill up
-        process = subprocess.Popen(command, stderr=said, text=True)
+        process = subprocess.Popen([*command, jobs], stderr=said, text=True)
         try:
             wait_for(process, f"tcp://127.0.0.1:{port}", said)
             yield f"tcp://127.0.0.1:{port}"

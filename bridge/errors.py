@@ -21,6 +21,7 @@ HELLO_FIRST = "hello_first"
 UNKNOWN_JOB = "unknown_job"
 LIMIT = "limit"
 DAMAGED = "damaged"
+TAKEN = "taken"
 WORKER_DIED = "worker_died"
 RETRYABLE = {WORKER_DIED, DAMAGED, "no_resource"}
 

@@ -1,19 +1,28 @@
-"""Jobs: what was asked, how far it is, and where its audio is spooled, so that memory does not grow with the songs."""
+"""Jobs: what was asked, how far it is, and where its audio is spooled, so that memory does not grow with the songs.
+
+A job that is to be kept is also put down in the ledger at every change: it outlives its client and the server.
+"""
 
 import hashlib
+import logging
 import shutil
 import tempfile
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from bridge.errors import BridgeError
+from bridge.ledger import Ledger
 from bridge.protocol import AudioShape, Part
+
+log = logging.getLogger("stemweave")
 
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
+QUOTA = 20 * 10**9  # bytes of audio that ended jobs may take
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,13 @@ class Order:
 
 @dataclass
 class Job:
-    """owner: the client's identity on its socket, or an OSC sender's address. received: frames uploaded. delivered: frames a stem
-    that were handed to the client; credit: chunks it still takes."""
+    """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
+    uploaded. credit: chunks its client still takes."""
 
     order: Order
     owner: Any
     state: State = "uploading"
+    keep: bool = False
     received: int = 0
     tries: int = 0
     upload_hash: Any = field(
@@ -61,6 +71,31 @@ class Job:
     @property
     def id(self) -> str:
         return self.order.job
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody is there for it, and nobody can come for it."""
+        return self.owner is None and not (self.keep and self.order.audio is not None)
+
+    @property
+    def at_rest(self) -> bool:
+        """Ended, or an upload that was left in the middle."""
+        return self.state not in OPEN or (self.state == "uploading" and self.owner is None)
+
+    def leave(self) -> None:
+        """Its client is gone."""
+        self.owner, self.credit, self.announced = None, 0, False
+        self.outbox.clear()
+
+    def find_upload(self) -> None:
+        """Take up what a server before this one had received."""
+        path = self.order.folder / "input.f32"
+        size = self.frame_bytes()
+        if size and path.exists():
+            self.received = path.stat().st_size // size
+            with open(path, "r+b") as file:
+                file.truncate(self.received * size)
+                self.upload_hash = hashlib.file_digest(file, "sha256")
 
     def frame_bytes(self) -> int:
         """Bytes of one frame of all channels."""
@@ -91,43 +126,110 @@ class Job:
 
 
 class Jobs:
-    """All jobs by id, the queue among them, and the folder they are spooled in (private to this user, removed on close)."""
+    """All jobs by id, the queue among them, and the folder they are spooled in (private to this user).
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="stemweave-"))
+    folder: what is kept stays there, and what a server before this one left there is taken up again; None: a temporary one, removed
+    on close. quota: bytes that the audio of jobs at rest may take; of those that nobody is there for, the longest unused go first.
+    """
+
+    def __init__(self, folder: Path | None = None, quota: int = QUOTA) -> None:
         self.by_id: dict[str, Job] = {}
-        self.queue: deque[Job] = deque()
+        self.queue: list[Job] = []
+        self.quota = quota
+        self._turns: dict[Any, int] = {}  # owner to when it was last served
+        self._used: dict[str, float] = {}
+        self._ledger = Ledger(folder) if folder else None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="stemweave-"))
+        if self._ledger:
+            self._take_up(self._ledger)
+
+    def _take_up(self, ledger: Ledger) -> None:
+        """What was queued or running is queued again, an upload goes on where it was, what is done can be asked for."""
+        for job, used in ledger.read():
+            if not job.order.folder.is_dir():
+                ledger.erase(job.id)
+                continue
+            self.by_id[job.id], self._used[job.id] = job, used
+            job.find_upload()
+            if job.state in ("queued", "running"):
+                job.finished = 0
+                self.enqueue(job)
+        known = {job.order.folder for job in self.by_id.values()}
+        for path in self.folder.iterdir():
+            if path.is_dir() and path not in known:
+                shutil.rmtree(path, ignore_errors=True)
 
     def add(self, job: Job) -> Job:
-        self.by_id[job.id] = job
+        """OSError where it cannot be put down."""
+        shutil.rmtree(job.order.folder, ignore_errors=True)
         job.order.folder.mkdir()
+        if job.keep and self._ledger:
+            self._ledger.write(job, time.time())
+        self.by_id[job.id] = job
         return job
 
-    def folder_for(self, number: int) -> Path:
-        return self.folder / f"job{number:08d}"
+    def folder_for(self, job: str) -> Path:
+        return self.folder / hashlib.sha256(job.encode()).hexdigest()[:32]
 
     def enqueue(self, job: Job, first: bool = False) -> None:
         job.state = "queued"
-        (self.queue.appendleft if first else self.queue.append)(job)
+        self.queue.insert(0 if first else len(self.queue), job)
+        self.note(job)
 
     def next(self) -> Job | None:
-        """The oldest job still wanted."""
-        while self.queue:
-            job = self.queue.popleft()
-            if job.state == "queued":
-                return job
-        return None
+        """The oldest job of whoever was served longest ago."""
+        self.queue = [job for job in self.queue if job.state == "queued"]
+        if not self.queue:
+            self._turns.clear()
+            return None
+        job = min(self.queue, key=lambda job: self._turns.get(job.owner, 0))
+        self.queue.remove(job)
+        self._turns[job.owner] = 1 + max(self._turns.values(), default=0)
+        return job
 
     def of(self, owner: Any) -> list[Job]:
         return [job for job in self.by_id.values() if job.owner == owner]
 
+    def note(self, job: Job) -> None:
+        """Put down how a job stands. On a full disk the ledger falls behind: after a crash the job is done again."""
+        self._used[job.id] = time.time()
+        if job.keep and self._ledger:
+            try:
+                self._ledger.write(job, self._used[job.id])
+            except OSError as error:
+                log.warning("%s", error.strerror)
+
+    def make_room(self) -> None:
+        """Let go of the longest unused jobs at rest that nobody is there for, until all at rest are within the quota."""
+        ended = [job for job in self.by_id.values() if job.at_rest]
+        sizes = {job.id: sum(file.stat().st_size for file in job.order.folder.glob("*")) for job in ended}
+        for job in sorted(ended, key=lambda job: self._used.get(job.id, 0)):
+            if sum(sizes.values()) <= self.quota:
+                return
+            if job.owner is None:
+                del sizes[job.id]
+                self.forget(job)
+
     def forget(self, job: Job) -> None:
         """Remove a job and its audio."""
         self.by_id.pop(job.id, None)
+        self._used.pop(job.id, None)
+        if job.keep and self._ledger:
+            try:
+                self._ledger.erase(job.id)
+            except OSError as error:
+                log.warning("%s", error.strerror)
         shutil.rmtree(job.order.folder, ignore_errors=True)
 
     def count(self) -> dict[str, int]:
         return dict(Counter(job.state for job in self.by_id.values()))
 
     def close(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """What is kept stays."""
+        if self._ledger is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for job in list(self.by_id.values()):
+            if not job.keep:
+                self.forget(job)
+        self._ledger.close()

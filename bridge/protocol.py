@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "0.2"
+VERSION = "0.3"
 """Of the protocol, not of the package: the first number must match, the second counts additions."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
@@ -63,7 +63,8 @@ class Submit(Message):
     """Ask for a job. job: a UUID made by the client; the same one again asks after the same job. overrides: keys of the preset.
 
     The preset says which task. parts: what the audio consists of, in order; empty: it is all mixture. wanted: sources to make;
-    start, stop, seconds: of what to make (stop 0: to the end).
+    start, stop, seconds: of what to make (stop 0: to the end). keep: the job goes on without its client, and after a restart of the
+    server; its stems wait for whoever submits it again.
     """
 
     job: str
@@ -75,6 +76,7 @@ class Submit(Message):
     start: float = 0.0
     stop: float = 0.0
     seconds: float = 0.0
+    keep: bool = False
 
 
 class Cancel(Message):
@@ -92,7 +94,7 @@ class Ping(Message):
 
 
 class Bye(Message):
-    """The client leaves; its open jobs are cancelled and its finished ones forgotten."""
+    """The client leaves; its open jobs are cancelled, but those to be kept, and those whose end it was told are forgotten."""
 
 
 # Server to client.

@@ -13,7 +13,7 @@ import zmq
 
 from bridge import errors, protocol
 from bridge.errors import BridgeError, DamagedChunk, ProtocolError
-from bridge.jobs import OPEN, TRIES, Job, Jobs, Order
+from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
 from bridge.ports import LOOPBACK, owner
 from bridge.protocol import (
@@ -45,6 +45,11 @@ DIED = (
     "The process that computes died while it worked on this job, twice.",
     "Close other programs to free memory, or try a shorter song; the server itself goes on.",
 )
+TAKEN_OVER = (
+    errors.TAKEN,
+    "Another client asked for this job.",
+    "It gets the stems; ask again under another UUID to have them here too.",
+)
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 
 STARTS = 3  # times in a row a worker may die before it was ready
@@ -53,7 +58,8 @@ STARTS = 3  # times in a row a worker may die before it was ready
 class Server:
     """Serves `stemweave serve`. host must be this machine's loopback; osc_port None leaves OSC out.
 
-    target: "module:function" a worker runs for each order (tests put others in its place).
+    target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
+    outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class Server:
         target: str = PERFORM,
         gone_after: float = protocol.GONE_AFTER,
         cancel_grace: float = CANCEL_GRACE,
+        folder: Path | None = None,
+        quota: int = QUOTA,
     ):
         if host not in LOOPBACK:
             raise BridgeError(
@@ -75,7 +83,11 @@ class Server:
         self.heard: dict[bytes, float] = {}
         self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
         self._socket = self._bind()
-        self.jobs, self._stop, self._numbers = Jobs(), threading.Event(), 0
+        try:
+            self.jobs, self._stop = Jobs(folder, quota), threading.Event()
+        except BridgeError:
+            self._hang_up()
+            raise
         self.worker, self._failed_starts = Worker(target), 0
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
@@ -148,11 +160,14 @@ class Server:
 
     def close(self) -> None:
         self.worker.close()
+        self._hang_up()
+        self.jobs.close()
+
+    def _hang_up(self) -> None:
         if self._osc:
             self._osc.close()
         self._socket.close()
         self._context.term()
-        self.jobs.close()
 
     # Messages in.
 
@@ -232,8 +247,11 @@ class Server:
         if (
             job is not None
         ):  # asked again, perhaps after a lost connection: the same job, from the start of what it gives
-            job.owner, job.credit, job.announced = client, 0, False
-            job.outbox.clear()
+            if isinstance(job.owner, bytes) and job.owner != client:
+                self._fail(job.owner, *TAKEN_OVER, job=job.id)
+            job.leave()
+            job.owner = client
+            self.jobs.note(job)
             if job.finished:
                 self._queue_stretch(job, 0)
             self.send(client, Accepted(job.id, job.state, job.received))
@@ -248,10 +266,10 @@ class Server:
             "wanted": tuple(message.wanted)
         }
         order = Order(
-            message.job, message.preset, message.overrides, self._new_folder(), message.audio,
+            message.job, message.preset, message.overrides, self.jobs.folder_for(message.job), message.audio,
             parts=tuple(message.parts), settings=settings,
         )  # fmt: skip
-        job = self.jobs.add(Job(order, client))
+        job = self.jobs.add(Job(order, client, keep=message.keep))
         if not message.audio.frames:
             self.jobs.enqueue(job)
         self.send(client, Accepted(message.job, job.state, 0))
@@ -284,7 +302,7 @@ class Server:
 
     def full(self) -> bool:
         """Whether no further job can be taken, from anybody."""
-        return sum(job.state in OPEN for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS
+        return sum(not job.at_rest for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS
 
     def unknown_preset(self, preset: str) -> tuple[str, str, str] | None:
         if self.worker.ready and preset not in self.worker.presets:
@@ -333,16 +351,12 @@ class Server:
         self, owner: object, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
     ) -> Job:
         """A job on files of this machine, for OSC, whose senders cannot carry audio."""
-        order = Order(
-            str(uuid.uuid4()), preset, {"seed": seed}, self._new_folder(), files=files, out=out, settings=settings
-        )
-        job = self.jobs.add(Job(order, owner))
+        name = str(uuid.uuid4())
+        folder = self.jobs.folder_for(name)
+        order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings)
+        job = self.jobs.add(Job(order, owner, keep=True))
         self.jobs.enqueue(job)
         return job
-
-    def _new_folder(self) -> Path:
-        self._numbers += 1
-        return self.jobs.folder_for(self._numbers)
 
     def cancel(self, job: Job) -> None:
         job.unwanted = True
@@ -384,17 +398,17 @@ class Server:
             if first + count < last:
                 job.outbox.appendleft((stem, first + count, last))
             job.credit -= 1
-        if job.owner is None:
-            job.outbox.clear()
-        if not job.outbox and not job.announced and job.state in ("done", "failed", "cancelled"):
+        if job.state in OPEN:
+            return
+        if job.abandoned:
+            self.jobs.forget(job)
+        elif job.owner is not None and not job.outbox and not job.announced:
             self._announce(job)
 
     def _announce(self, job: Job) -> None:
-        """Tell the owner how the job ended; where there is none any more, forget it."""
+        """Tell the owner how the job ended."""
         job.announced = True
-        if job.owner is None:
-            self.jobs.forget(job)
-        elif not isinstance(job.owner, bytes):
+        if not isinstance(job.owner, bytes):
             if self._osc:
                 self._osc.ended(job)
         elif job.state == "done":
@@ -411,6 +425,8 @@ class Server:
         job.state, job.error = state, error
         if state != "done":
             job.outbox.clear()
+        self.jobs.note(job)
+        self.jobs.make_room()
 
     # The worker.
 
@@ -445,8 +461,6 @@ class Server:
             else:
                 self._end(job, "failed", rest)
             log.info("job %s %s", job.id, job.state)
-            if job.owner is None:
-                self.jobs.forget(job)
 
     def _progress(self, job: Job, fraction: float) -> None:
         if isinstance(job.owner, bytes):
@@ -464,9 +478,7 @@ class Server:
         log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
         if lost is None:
             return
-        if lost.owner is None:
-            self.jobs.forget(lost)
-        elif lost.unwanted:
+        if lost.unwanted:
             self._end(lost, "cancelled")
         elif lost.tries < TRIES:
             self.jobs.enqueue(lost, first=True)
@@ -481,13 +493,15 @@ class Server:
             self._leave(client)
 
     def _leave(self, client: bytes) -> None:
-        """Nobody is left to compute for: cancel what is open, forget what is finished."""
+        """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished and was told."""
         self.heard.pop(client, None)
         for job in self.jobs.of(client):
+            told = job.announced
+            job.leave()
+            if job.keep and not told:
+                continue
             if job.state == "running":
                 self.cancel(job)
-                job.owner, job.credit, job.announced = None, 0, False
-                job.outbox.clear()
             else:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self.jobs.forget(job)

@@ -154,7 +154,7 @@ def _make(
     names = [*card.spec.sources, *(["residual"] if request.mixture is not None else [])]
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
-    stems = results.run(request, preset, overrides, server, settings.task)
+    stems = results.run(request, preset, overrides, server, settings.task, output)
     results.spare(list(paths.values()), output, list(stems), overwrite)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
     results.write(output, stems, rate, recipe, as_json)

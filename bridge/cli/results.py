@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from bridge.cli import ticket
 from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
 from bridge.client import ADDRESS, Client, find_server
+from bridge.errors import BridgeError, RemoteError
 from bridge.files import write_stems
-from engine.errors import ResourceError
+from engine.errors import Cancelled, ResourceError
 from engine.recipe import NAME, Recipe
 from engine.request import Request
 
@@ -42,16 +44,29 @@ def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) ->
 
 
 def run(
-    request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str
+    request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str, folder: Path
 ) -> dict[str, np.ndarray]:
-    """On the server that is named; where none is, on the one that answers at the usual address, else here."""
+    """On the server that is named; where none is, on the one that answers at the usual address, else here. A server goes on when
+    this program or the connection ends; the ticket in `folder` finds the job again."""
     with progress_bar(title) as progress, interrupt_flag() as cancelled:
         if server is None:
             server = ADDRESS if find_server(ADDRESS) else "none"
         if server != "none":
             err.print(f"by the server at {server}", style="dim")
-            with Client(server) as client:
-                return client.perform(request, preset, overrides, on_progress=progress, cancelled=cancelled)
+            job, before = ticket.take(folder, server, request, preset, overrides)
+            if before:
+                err.print("this was asked for before and goes on where it is", style="dim")
+            try:
+                with Client(server) as client:
+                    return client.perform(
+                        request, preset, overrides, on_progress=progress, cancelled=cancelled, job=job, keep=True
+                    )
+            except (Cancelled, RemoteError):
+                ticket.drop(folder)
+                raise
+            except BridgeError as error:
+                hint = f"{error.hint} The same command then goes on where this one was."
+                raise BridgeError(error.message, hint) from error
         from engine.filling import perform
         from engine.models import load_model
         from engine.presets import load_preset
@@ -64,6 +79,7 @@ def run(
 def write(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe, as_json: bool) -> None:
     """The stems and their recipe; says what was written."""
     paths = write_stems(folder, stems, rate, recipe)
+    ticket.drop(folder)
     if as_json:
         frames = next(iter(stems.values())).shape[1]
         print_json({"stems": paths, "sample_rate": rate, "frames": frames, "recipe": folder / NAME})

@@ -62,7 +62,7 @@ def separate(
     results.spare(list(paths.values()), output, names, overwrite)
     rate, parts = read_parts(paths)
     request = Request.of(rate, parts)
-    stems = results.run(request, preset, overrides, server, "separating")
+    stems = results.run(request, preset, overrides, server, "separating", output)
     # A server may have another model under the same name, with other sources.
     results.spare(list(paths.values()), output, list(stems), overwrite)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())

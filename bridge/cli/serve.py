@@ -1,12 +1,15 @@
 """`stemweave serve`."""
 
 import logging
+from pathlib import Path
 from typing import Annotated
 
+import platformdirs
 import typer
 
 from bridge import protocol
 from bridge.cli.console import err
+from bridge.jobs import QUOTA
 
 
 def serve(
@@ -15,12 +18,18 @@ def serve(
     osc_port: Annotated[
         int, typer.Option(min=0, max=65535, help="for OSC; 0 leaves it out")
     ] = protocol.DEFAULT_OSC_PORT,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(help="where jobs outlive the server; by default with the user's data, one folder a port"),
+    ] = None,
+    quota: Annotated[float, typer.Option(min=0, help="gigabytes that finished jobs may take")] = QUOTA / 1e9,
 ) -> None:
     """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
     from bridge.server import Server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    server = Server(host, port, osc_port or None)
+    folder = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
+    server = Server(host, port, osc_port or None, folder=folder, quota=int(quota * 1e9))
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://{host}:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
     err.print("loading the engine ... (Ctrl-C stops the server)", style="dim")

@@ -29,13 +29,16 @@ def stems() -> dict[str, np.ndarray]:
 
 
 def test_chunked_is_unchunked_to_within_the_tolerance(model, stems):
-    """Ten seconds in two chunks against one: what differs is 20 dB under each stem (the network hears other contexts)."""
+    """Ten seconds in two chunks against one: the network hears other contexts (its bottom hears a whole chunk), so stems differ, by
+    what is 15 dB under each and costs less than half a decibel. With a denoiser that hears no context the two are equal: see
+    test_pipeline.py."""
     mixture = np.sum(list(stems.values()), axis=0)
     whole = dataclasses.replace(model.card, spec=dataclasses.replace(model.spec, chunk=10**6))
     chunked = separate(model, mixture, 44100, load_preset())
     unchunked = separate(Model(whole, model.denoiser, "cpu"), mixture, 44100, load_preset())
     for name in SOURCES:
-        assert si_sdr(chunked[name], unchunked[name]) > 20, name
+        assert si_sdr(chunked[name], unchunked[name]) > 15, name
+        assert abs(si_sdr(chunked[name], stems[name]) - si_sdr(unchunked[name], stems[name])) < 0.5, name
 
 
 def test_the_zero_shot_posterior_keeps_the_sum_and_the_level(model, stems):

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import zmq
-from support.servers import PATIENCE, running, until
+from support.servers import PATIENCE, killable, running, until
 
 from bridge import protocol
 from bridge.ports import free_port
@@ -130,43 +129,21 @@ def test_without_a_server_audio_passes_and_the_message_says_how_to_start_one(hos
     assert plugin.ask("status")["job"] == "waiting"
 
 
-def test_a_job_asked_for_without_a_server_is_done_when_one_comes(host):
+def test_a_job_asked_for_without_a_server_is_done_when_one_comes(host, tmp_path):
     port = free_port()
     plugin = host(f"tcp://127.0.0.1:{port}")
     plugin.record()
     plugin.ask("separate")
     time.sleep(0.3)
-    with served_at(port):
+    with killable(port, tmp_path):
         assert plugin.until("job", "done", "failed")["job"] == "done"
         plugin.assert_stems_play()
 
 
-@contextmanager
-def served_at(port: int) -> Iterator[subprocess.Popen]:
-    """A server process at that port that can be killed; every job takes a second or more."""
-    code = (
-        "import sys; from bridge.server import Server\n"
-        "if __name__ == '__main__': Server(port=int(sys.argv[1]), target='support.jobs:halves').run()"
-    )
-    script = Path(os.environ["STEMWEAVE_TEST_FOLDER"]) / "serve_halves.py"
-    script.write_text(code, encoding="utf-8")
-    process = subprocess.Popen([sys.executable, str(script), str(port)])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(autouse=True)
-def folder_of_the_test(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEMWEAVE_TEST_FOLDER", str(tmp_path))
-
-
-def test_a_server_killed_in_the_middle_and_started_again_finishes_the_job(host):
+def test_a_server_killed_in_the_middle_and_started_again_finishes_the_job(host, tmp_path):
     port = free_port()
     plugin = host(f"tcp://127.0.0.1:{port}")
-    with served_at(port):
+    with killable(port, tmp_path):
         plugin.until("connection", "connected")
         for start in range(
             0, LONG, LONG // 6
@@ -176,7 +153,7 @@ def test_a_server_killed_in_the_middle_and_started_again_finishes_the_job(host):
         plugin.ask("separate")
         plugin.until("job", "uploading", "running")
     assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
-    with served_at(port):
+    with killable(port, tmp_path):
         assert plugin.until("job", "done", "failed")["job"] == "done"
         plugin.assert_stems_play()
 
@@ -268,7 +245,7 @@ def test_two_hundred_loads_and_unloads_leak_neither_memory_nor_threads_nor_files
         assert descriptors == before[2]
 
 
-def test_random_transport_is_clean_while_the_server_is_killed_and_comes_back(host, build):
+def test_random_transport_is_clean_while_the_server_is_killed_and_comes_back(host, build, tmp_path):
     port = free_port()
     plugin = host(f"tcp://127.0.0.1:{port}", LD_PRELOAD=str(build() / "rtguard.so"))
     stop = threading.Event()
@@ -276,7 +253,7 @@ def test_random_transport_is_clean_while_the_server_is_killed_and_comes_back(hos
     def reign() -> None:
         life = 4.0
         while not stop.is_set():
-            with served_at(port):
+            with killable(port, tmp_path):
                 stop.wait(life)
             life *= 2  # a busy machine too gets a job done between two deaths
 

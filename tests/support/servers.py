@@ -1,9 +1,12 @@
 """A real server on a free loopback port, in a thread of the test, and a client that speaks message by message."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +60,29 @@ def running(target: str = HALVES, **options: Any) -> Iterator[Server]:
         thread.join(PATIENCE)
         assert not thread.is_alive()
         assert not failure, f"the server died of {failure[0]!r}"
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from bridge.server import Server
+if __name__ == "__main__":
+    port, target, folder = sys.argv[1:]
+    Server(port=int(port), target=target, folder=Path(folder) if folder else None).run()
+"""
+
+
+@contextmanager
+def killable(port: int, scratch: Path, folder: Path | None = None, target: str = HALVES) -> Iterator[subprocess.Popen]:
+    """A server in a process of its own that is killed without a warning at the end, or before. folder: of jobs that outlive it."""
+    script = scratch / "serve.py"
+    script.write_text(SERVE, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, str(script), str(port), target, str(folder or "")])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def address(server: Server) -> str:

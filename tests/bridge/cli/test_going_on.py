@@ -1,0 +1,89 @@
+"""What a user sees when a terminal, a server or both are killed in the middle: the same command, or none, gets the stems."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from bridge.cli import ticket
+from bridge.client import find_server
+from bridge.ports import free_port
+from engine.audio import read_audio
+from engine.request import MIXTURE, Request
+
+PATIENCE = 60.0
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_the_same_command_gets_the_stems_after_the_first_was_killed(stemweave, served, song, tmp_path):
+    port, _ = served
+    order = ["separate", str(song), "-o", str(tmp_path / "out"), "--server", f"tcp://127.0.0.1:{port}"]
+    order += ["--preset", "separate-dirac", "--steps", "60"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "bridge", *order], env=stemweave.environment, stderr=subprocess.PIPE
+    )
+    wait_for((tmp_path / "out" / ticket.NAME).exists)
+    time.sleep(1)
+    first.kill()
+    first.communicate()
+    assert not list((tmp_path / "out").glob("*.wav"))
+    second = stemweave(*order)
+    assert second.returncode == 0, second.stderr
+    assert "asked for before" in second.stderr
+    assert not (tmp_path / "out" / ticket.NAME).exists()
+    stems = [read_audio(path).samples for path in (tmp_path / "out").glob("*.wav")]
+    assert len(stems) == 5
+    np.testing.assert_allclose(sum(stems), read_audio(song).samples, atol=1e-5)
+
+
+def test_an_osc_job_is_finished_by_the_server_started_after_the_one_that_was_killed(stemweave, song, tmp_path):
+    port, osc_port = free_port(), free_port()
+    command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", str(osc_port)]
+
+    def serve() -> subprocess.Popen:
+        process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.DEVNULL)
+        wait_for(lambda: (welcome := find_server(f"tcp://127.0.0.1:{port}")) and welcome.presets)
+        return process
+
+    message = OscMessageBuilder(address="/stemweave/separate")
+    for argument in (str(song), str(tmp_path / "out")):
+        message.add_arg(argument)
+    first = serve()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as patch:
+        patch.settimeout(PATIENCE)
+        patch.sendto(message.build().dgram, ("127.0.0.1", osc_port))
+        assert b"/job/accepted" in patch.recv(65536)
+    first.kill()
+    first.wait()
+    second = serve()
+    wait_for((tmp_path / "out" / "recipe.json").exists)  # the last that is written
+    second.kill()
+    second.wait()
+    assert len(list((tmp_path / "out").glob("*.wav"))) == 5
+
+
+def test_another_wish_is_another_job(tmp_path):
+    noise = np.random.default_rng(0).standard_normal((1, 100)).astype(np.float32)
+    request = Request.of(44100, [(MIXTURE, noise)])
+    job, before = ticket.take(tmp_path, "tcp://here", request, "separate", {"seed": 1})
+    assert not before
+    assert ticket.take(tmp_path, "tcp://here", request, "separate", {"seed": 1}) == (job, True)
+    for other in (
+        ("tcp://there", request, "separate", {"seed": 1}),
+        ("tcp://here", request, "separate", {"seed": 2}),
+        ("tcp://here", Request.of(44100, [(MIXTURE, -noise)]), "separate", {"seed": 1}),
+        ("tcp://here", Request.of(44100, [(MIXTURE, noise)], seconds=1.0), "separate", {"seed": 1}),
+    ):
+        name, before = ticket.take(tmp_path, *other)
+        assert (name, before) != (job, True)
+    (tmp_path / ticket.NAME).write_text("{")
+    assert not ticket.take(tmp_path, "tcp://here", request, "separate", {})[1]
