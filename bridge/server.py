@@ -505,6 +505,7 @@ class Server:
             else:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self.jobs.forget(job)
+        self.jobs.make_room()
 
     def send(self, client: bytes, message: Message) -> None:
         self._socket.send_multipart([client, *protocol.encode(message)])

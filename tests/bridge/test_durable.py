@@ -61,8 +61,8 @@ def test_a_server_killed_and_started_again_finishes_what_it_had(round_, tmp_path
     with killable(port, tmp_path, folder):
         for _ in range(3):
             jobs.append(str(uuid.uuid4()))
-            submitted(port, jobs[-1], audio, {"pause": 50 + 40 * round_}).close()
-        time.sleep(0.2 + 0.05 * round_)
+            submitted(port, jobs[-1], audio, {"pause": 50 + 10 * (round_ % 10)}).close()
+        time.sleep(0.2 + 0.05 * round_)  # and the killing comes later from round to round
     with killable(port, tmp_path, folder), Speaker(port) as speaker:
         for job in jobs:
             speaker.say(Submit(job, shape_of(audio), keep=True))
