@@ -27,7 +27,7 @@ def home(tmp_path_factory) -> Path:
 def stemweave(home, tmp_path):
     """Runs the program there; gives back the finished process."""
     environment = os.environ | {"STEMWEAVE_MODELS": str(home / "models"), "COLUMNS": "200", "HOME": str(tmp_path)}
-    environment.pop("PYTHONPATH", None)  # of the other tests' workers; a user has none
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])  # this checkout, whichever one is installed
 
     def run(*arguments: object, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "bridge", *map(str, arguments)]
