@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from bridge.cli.console import err, out, print_json, progress_bar
+
+if TYPE_CHECKING:  # the engine is heavy, and loaded by the commands that need it
+    from engine.evaluation import Report
 
 data = typer.Typer(help="Data: compose and render songs with their stems.", no_args_is_help=True)
 FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -61,44 +64,70 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="by name or folder")] = None,
     preset: Annotated[str, typer.Option()] = "separate",
     likelihood: Annotated[str | None, typer.Option()] = None,
-    steps: Annotated[int | None, typer.Option()] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="repeat it for a curve of quality against steps")] = None,
     resamples: Annotated[int | None, typer.Option(help="1: without correction")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="at most so many tracks")] = None,
     seconds: Annotated[float | None, typer.Option(min=1.0, help="only the beginning of each track")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="also write the report here")] = None,
+    plot: Annotated[Path | None, typer.Option(help="also draw it here, a .png or .svg")] = None,
 ) -> None:
     """SI-SDR improvement by the protocol of MSDM's authors, with and without windows whose target is silent."""
     from engine.evaluation import evaluate
+    from engine.evaluation.plots import draw_reports
     from engine.models import load_model
     from engine.presets import load_preset
 
-    settings = load_preset(preset, model=model, likelihood=likelihood, steps=steps, resamples=resamples)
-    if as_json:
-        open(as_json, "a").close()  # an evaluation may take hours: what cannot be written shall fail before them
+    counts: list[int | None] = [*steps] if steps else [None]
+    settings = [
+        load_preset(preset, model=model, likelihood=likelihood, steps=count, resamples=resamples) for count in counts
+    ]
+    for path in filter(None, (as_json, plot)):
+        open(path, "a").close()  # an evaluation may take hours: what cannot be written shall fail before them
+    loaded = load_model(settings[0].model, settings[0].device, settings[0].backend)
+    reports: list[Report] = []
     with progress_bar("evaluating") as progress:
-        report = evaluate(
-            load_model(settings.model, settings.device, settings.backend),
-            tracks,
-            settings,
-            limit=limit,
-            seconds=seconds,
-            on_track=lambda done, of: progress(done / of),
-        )
-    summary = report.as_dict()
-    table = Table(
-        "SI-SDR improvement, dB", *report.sources, "all", title=f"{settings.name}: {settings.calls} network calls"
-    )
-    for name, row in summary["si_sdr_improvement_db"].items():
-        table.add_row(name.replace("_", " "), *(f"{value:.2f}" for value in row.values()))
-    table.add_row("95 % interval", *(f"+-{value:.2f}" for value in summary["interval_95_db"].values()))
-    out.print(table)
+
+        def on_track(done: int, of: int) -> None:
+            progress((len(reports) + done / of) / len(settings))
+
+        for chosen in settings:
+            reports.append(evaluate(loaded, tracks, chosen, limit=limit, seconds=seconds, on_track=on_track))
+    summaries = [report.as_dict() for report in reports]
+    out.print(_report(reports[0]) if len(reports) == 1 else _curve(reports))
     out.print(
-        f"{summary['tracks']} tracks, {summary['windows']} windows (the interval is of the first row, over tracks), "
-        f"real-time factor {summary['real_time_factor']}",
+        f"{summaries[0]['tracks']} tracks, {summaries[0]['windows']} windows (intervals are over tracks, silent targets left out)"
+        + (f", real-time factor {summaries[0]['real_time_factor']}" if len(reports) == 1 else ""),
         soft_wrap=True,
     )
     if as_json:
-        as_json.write_text(json.dumps(summary, indent=1))
+        as_json.write_text(json.dumps(summaries if len(summaries) > 1 else summaries[0], indent=1))
+    if plot:
+        draw_reports(plot, reports)
+
+
+def _report(report: "Report") -> Table:
+    summary = report.as_dict()
+    title = f"{report.settings['name']}: {report.calls} network calls"
+    table = Table("SI-SDR improvement, dB", *report.sources, "all", title=title)
+    for name, row in summary["si_sdr_improvement_db"].items():
+        table.add_row(name.replace("_", " "), *(f"{value:.2f}" for value in row.values()))
+    table.add_row("95 % interval", *(f"+-{value:.2f}" for value in summary["interval_95_db"].values()))
+    return table
+
+
+def _curve(reports: "list[Report]") -> Table:
+    """A row a number of steps, each beside the last one on the same tracks."""
+    table = Table("calls", *reports[0].sources, "all", "over the last row", "seconds a second")
+    for report in reports:
+        ahead, width = report.over(reports[-1])
+        values = [report.improvement(source, with_silent=False) for source in report.sources]
+        table.add_row(
+            str(report.calls),
+            *(f"{value:.2f}" for value in [*values, report.mean(with_silent=False)]),
+            "" if report is reports[-1] else f"{ahead:+.2f} +-{width:.2f}",
+            f"{report.real_time_factor:.2f}",
+        )
+    return table
 
 
 def evaluate_gaps(

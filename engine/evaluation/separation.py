@@ -22,6 +22,7 @@ class Report:
 
     sources: tuple[str, ...]
     settings: dict[str, Any]
+    calls: int
     rows: list[tuple[str, str, float, bool]] = field(default_factory=list)
     audio_seconds: float = 0.0
     seconds: float = 0.0
@@ -38,12 +39,27 @@ class Report:
     def interval(self, source: str | None = None) -> float:
         """Half width of the 95 % interval of the mean over tracks (each track's mean counts once), silent targets left out; of one
         source or of all."""
+        return half_width(list(self.track_means(source).values()))
+
+    def track_means(self, source: str | None = None) -> dict[str, float]:
+        """Mean improvement of each track, silent targets left out, of one source or of all."""
         tracks: dict[str, list[float]] = {}
         for track, name, value, silent in self.rows:
             if not silent and source in (None, name):
                 tracks.setdefault(track, []).append(value)
-        means = [float(np.mean(values)) for values in tracks.values()]
-        return float(1.96 * np.std(means, ddof=1) / math.sqrt(len(means))) if len(means) > 1 else math.nan
+        return {track: float(np.mean(values)) for track, values in tracks.items()}
+
+    def over(self, other: "Report") -> tuple[float, float]:
+        """How far this is ahead of `other` on the same tracks, in dB: mean over tracks and half width of its 95 % interval. Songs
+        differ far more than two ways to separate one of them, so it is the difference on each that is averaged."""
+        mine, theirs = self.track_means(), other.track_means()
+        ahead = [value - theirs[track] for track, value in mine.items() if track in theirs]
+        return (float(np.mean(ahead)) if ahead else math.nan), half_width(ahead)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of work a second of audio."""
+        return self.seconds / max(self.audio_seconds, 1e-9)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything a table or a card needs; "as_published" keeps windows whose target is silent, as the authors did."""
@@ -58,9 +74,14 @@ class Report:
             | {"all": round(self.interval(), 2)},
             "tracks": len({row[0] for row in self.rows}),
             "windows": len(self.rows),
-            "real_time_factor": round(self.seconds / max(self.audio_seconds, 1e-9), 4),
+            "real_time_factor": round(self.real_time_factor, 4),
             "settings": self.settings,
         }
+
+
+def half_width(values: list[float]) -> float:
+    """Half width of the normal 95 % interval of a mean; NaN for fewer than two values."""
+    return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def evaluate(
@@ -80,7 +101,7 @@ def evaluate(
     """
     tracks = Tracks(folder)
     names = tracks.names[:limit]
-    report = Report(model.spec.sources, preset.as_dict())
+    report = Report(model.spec.sources, preset.as_dict(), preset.calls)
     for index, name in enumerate(names):
         rate = tracks.sample_rate(name)
         frames = tracks.frames(name) if seconds is None else min(tracks.frames(name), round(seconds * rate))

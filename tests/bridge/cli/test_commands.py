@@ -209,4 +209,12 @@ def test_evaluate_reports_both_variants(refused, stemweave, tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["si_sdr_improvement_db"]) == {"silent_left_out", "as_published"}
     assert report["tracks"] == 2
+    curve = stemweave(
+        "evaluate", "--tracks", "d", "--steps", 1, "--steps", 2, "--json", "curve.json", "--plot", "c.png"
+    )
+    assert curve.returncode == 0, curve.stderr
+    one, two = json.loads((tmp_path / "curve.json").read_text())
+    assert one["si_sdr_improvement_db"] == report["si_sdr_improvement_db"]
+    assert two["settings"]["steps"] == 2
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     refused(stemweave("evaluate", "--tracks", tmp_path), "There are no tracks")
