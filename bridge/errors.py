@@ -22,6 +22,7 @@ UNKNOWN_JOB = "unknown_job"
 LIMIT = "limit"
 DAMAGED = "damaged"
 TAKEN = "taken"
+CONTEXT = "context"
 WORKER_DIED = "worker_died"
 RETRYABLE = {WORKER_DIED, DAMAGED, "no_resource"}
 
@@ -32,6 +33,10 @@ class BridgeError(StemweaveError):
 
 class ProtocolError(BridgeError):
     """Bytes that are not a message of the protocol."""
+
+
+class ContextError(BridgeError):
+    """The tracks of a context cannot give what a job asks of them."""
 
 
 class DamagedChunk(ProtocolError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bridge.contexts import Gathering
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
 from bridge.protocol import AudioShape, Part
@@ -47,13 +48,14 @@ class Order:
 @dataclass
 class Job:
     """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
-    uploaded. credit: chunks its client still takes."""
+    uploaded. gathering: who uploads them, where that is not the owner. credit: chunks its client still takes."""
 
     order: Order
     owner: Any
     state: State = "uploading"
     keep: bool = False
     received: int = 0
+    gathering: Gathering | None = None
     tries: int = 0
     upload_hash: Any = field(
         default_factory=hashlib.sha256
@@ -82,6 +84,12 @@ class Job:
         """Ended, or an upload that was left in the middle."""
         return self.state not in OPEN or (self.state == "uploading" and self.owner is None)
 
+    def takes_from(self, client: bytes) -> bool:
+        """Whether it is this client's turn to upload."""
+        if self.state != "uploading":
+            return False
+        return self.owner == client if self.gathering is None else self.gathering.due[0][0] == client
+
     def leave(self) -> None:
         """Its client is gone."""
         self.owner, self.credit, self.announced = None, 0, False
@@ -107,7 +115,7 @@ class Job:
             return False
         frames = len(payload) // self.frame_bytes()
         assert self.order.audio is not None
-        if self.received + frames > self.order.audio.frames:
+        if self.received + frames > (self.gathering.due[0][1] if self.gathering else self.order.audio.frames):
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")
         with open(self.order.folder / "input.f32", "ab") as file:
             file.write(payload)
@@ -120,7 +128,7 @@ class Job:
         assert self.order.audio is not None
         if self.received < self.order.audio.frames:
             return False
-        if self.upload_hash.hexdigest() != self.order.audio.sha256:
+        if self.gathering is None and self.upload_hash.hexdigest() != self.order.audio.sha256:
             raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")
         return True
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "0.3"
+VERSION = "0.5"
 """Of the protocol, not of the package: the first number must match, the second counts additions."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
@@ -43,10 +43,25 @@ class AudioShape(Struct):
 
 
 class Part(Struct):
-    """One of the pieces of audio a job is given, laid end to end. name: "mixture", "like", a source, or "after:" and a source."""
+    """One of the pieces of audio a job is given, laid end to end. name: "mixture", "like", a source, or "after:" and a source;
+    pieces of the same name are added up."""
 
     name: str
     frames: int
+
+
+class Track(Struct, omit_defaults=True):
+    """What a client tells of its track. id: a UUID that stays the same for the track's life. name: for people. role: the source
+    it plays, "" where nobody said. start, frames: where on the timeline it was recorded, and how much. takes_part: jobs listen
+    to it."""
+
+    id: str
+    name: str = ""
+    role: str = ""
+    sample_rate: int = 0
+    start: int = 0
+    frames: int = 0
+    takes_part: bool = True
 
 
 # Client to server.
@@ -64,7 +79,8 @@ class Submit(Message):
 
     The preset says which task. parts: what the audio consists of, in order; empty: it is all mixture. wanted: sources to make;
     start, stop, seconds: of what to make (stop 0: to the end). keep: the job goes on without its client, and after a restart of the
-    server; its stems wait for whoever submits it again.
+    server; its stems wait for whoever submits it again. context: the audio is that of the context's tracks, `audio.frames` of each
+    from the timeline's frame `position` on, which their clients give; this one sends none.
     """
 
     job: str
@@ -77,6 +93,16 @@ class Submit(Message):
     stop: float = 0.0
     seconds: float = 0.0
     keep: bool = False
+    context: str = ""
+    position: int = 0
+
+
+class Join(Message):
+    """Be a track of a context, and say how the track stands; said again whenever that changes. Answered by `tracks`, to all of
+    them."""
+
+    context: str
+    track: Track
 
 
 class Cancel(Message):
@@ -119,6 +145,24 @@ class Accepted(Message):
     job: str
     state: str
     received: int = 0
+
+
+class Tracks(Message):
+    """The tracks of a context, whenever one changes, comes or leaves."""
+
+    context: str
+    tracks: list[Track]
+
+
+class Give(Message):
+    """Send `frames` of your track from the timeline's frame `position` on, silence where there is nothing, as chunks of the job
+    from `offset` on. `credit` follows."""
+
+    job: str
+    offset: int
+    frames: int
+    position: int
+    channels: int
 
 
 class Progress(Message):
@@ -191,8 +235,8 @@ class Credit(Message):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    Hello, Submit, Cancel, Status, Ping, Bye, Welcome, Accepted, Progress, Stretch, Done, Cancelled, Error, Report, Pong,
-    Chunk, Credit,
+    Hello, Submit, Join, Cancel, Status, Ping, Bye, Welcome, Accepted, Tracks, Give, Progress, Stretch, Done, Cancelled, Error,
+    Report, Pong, Chunk, Credit,
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

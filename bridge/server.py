@@ -12,7 +12,8 @@ from pathlib import Path
 import zmq
 
 from bridge import errors, protocol
-from bridge.errors import BridgeError, DamagedChunk, ProtocolError
+from bridge.contexts import Contexts, Gathering
+from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
 from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
 from bridge.ports import LOOPBACK, owner
@@ -26,7 +27,9 @@ from bridge.protocol import (
     Credit,
     Done,
     Error,
+    Give,
     Hello,
+    Join,
     Message,
     Ping,
     Pong,
@@ -35,6 +38,7 @@ from bridge.protocol import (
     Status,
     Stretch,
     Submit,
+    Tracks,
     Welcome,
 )  # fmt: skip
 from bridge.workers import PERFORM, Worker
@@ -49,6 +53,11 @@ TAKEN_OVER = (
     errors.TAKEN,
     "Another client asked for this job.",
     "It gets the stems; ask again under another UUID to have them here too.",
+)
+TRACK_GONE = (
+    errors.CONTEXT,
+    "A track of the session is gone that this job was to listen to.",
+    "Ask again: the tracks that are left will be listened to.",
 )
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 
@@ -81,6 +90,7 @@ class Server:
         self.host, self.port, self.gone_after, self.cancel_grace = host, port, gone_after, cancel_grace
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
+        self.contexts = Contexts()
         self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
         self._socket = self._bind()
         try:
@@ -91,7 +101,7 @@ class Server:
         self.worker, self._failed_starts = Worker(target), 0
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
-            Status: self._status, Ping: self._ping, Bye: self._bye,
+            Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
         }  # fmt: skip
 
     def _bind(self) -> zmq.Socket:
@@ -197,7 +207,8 @@ class Server:
             except ProtocolError as error:
                 self._fail(client, errors.PROTOCOL, error.message, error.hint)
             except BridgeError as error:
-                self._fail_job(client, getattr(message, "job", ""), errors.DAMAGED, error.message, error.hint)
+                code = errors.CONTEXT if isinstance(error, ContextError) else errors.DAMAGED
+                self._fail_job(client, getattr(message, "job", ""), code, error.message, error.hint)
             except OSError as error:
                 said = (
                     f"The audio cannot be kept: {error.strerror}.",
@@ -210,7 +221,7 @@ class Server:
 
     def _fail_job(self, client: bytes, job: str, code: str, message: str, hint: str = "") -> None:
         """End a client's job with an error; only say it where there is no such job."""
-        found = self._job(client, job)
+        found = self._job(client, job) or self._taking(client, job)
         if found is not None and found.state in OPEN:
             self._end(found, "failed", (code, message, hint))
         else:
@@ -255,9 +266,10 @@ class Server:
             if job.finished:
                 self._queue_stretch(job, 0)
             self.send(client, Accepted(job.id, job.state, job.received))
-            if job.state == "uploading":
+            if job.state == "uploading" and job.gathering is None:
                 self.send(client, Credit(job.id, protocol.CREDIT))
             return
+        gathering = self._gathering(message) if message.context else None
         refusal = self._refusal(client, message)
         if refusal:
             self._fail(client, *refusal, job=message.job)
@@ -269,11 +281,41 @@ class Server:
             message.job, message.preset, message.overrides, self.jobs.folder_for(message.job), message.audio,
             parts=tuple(message.parts), settings=settings,
         )  # fmt: skip
-        job = self.jobs.add(Job(order, client, keep=message.keep))
+        job = self.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
         if not message.audio.frames:
             self.jobs.enqueue(job)
         self.send(client, Accepted(message.job, job.state, 0))
-        self.send(client, Credit(message.job, protocol.CREDIT))
+        if gathering:
+            self._ask_to_give(job, gathering)
+        else:
+            self.send(client, Credit(message.job, protocol.CREDIT))
+
+    def _gathering(self, message: Submit) -> Gathering:
+        """Who gives the audio of a job over a context; the message is made to say all of it."""
+        audio = message.audio
+        gathering = self.contexts.gathering(message.context, message.position, audio.frames, audio.sample_rate)
+        audio.frames *= len(gathering.parts)
+        message.parts = list(gathering.parts)
+        return gathering
+
+    def _ask_to_give(self, job: Job, gathering: Gathering) -> None:
+        """Tell the track whose turn it is."""
+        client, end = gathering.due[0]
+        assert job.order.audio is not None
+        wanted = end - job.received
+        self.send(client, Give(job.id, job.received, wanted, gathering.position, job.order.audio.channels))
+        self.send(client, Credit(job.id, protocol.CREDIT))
+
+    def _join(self, client: bytes, message: Join, _: bytes) -> None:
+        left = self.contexts.leave(client)
+        self.contexts.join(client, message.context, message.track)
+        for context in {message.context, left} - {""}:
+            self._tell_tracks(context)
+
+    def _tell_tracks(self, context: str) -> None:
+        members = self.contexts.members(context)
+        for client in members:
+            self.send(client, Tracks(context, list(members.values())))
 
     def _refusal(self, client: bytes, message: Submit) -> tuple[str, str, str] | None:
         """(code, message, hint) when a job cannot be taken."""
@@ -290,6 +332,8 @@ class Server:
             any(part.frames < 0 for part in message.parts) or sum(part.frames for part in message.parts) != audio.frames
         ):
             return errors.PROTOCOL, "The parts of the audio do not add up to its frames.", "Announce what is sent."
+        if len({part.name for part in message.parts}) < len({(part.name, part.frames) for part in message.parts}):
+            return errors.PROTOCOL, "Parts of one name differ in length.", "Send silence where one ends."
         if sum(job.state in OPEN for job in self.jobs.of(client)) >= protocol.MAX_JOBS:
             return (
                 errors.LIMIT,
@@ -310,14 +354,22 @@ class Server:
         return None
 
     def _upload(self, client: bytes, message: Chunk, payload: bytes) -> None:
-        job = self._job(client, message.job)
-        if job is None or job.state != "uploading":
+        job = self._taking(client, message.job)
+        if job is None:
             return
-        if job.append(message.offset, payload) and job.whole():
-            self.jobs.enqueue(job)
+        if job.append(message.offset, payload):
+            if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
+                self._ask_to_give(job, job.gathering)
+            if job.whole():
+                self.jobs.enqueue(job)
         elif job.received == message.offset and payload:
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
         self.send(client, Credit(job.id, 1))
+
+    def _taking(self, client: bytes, job: str) -> Job | None:
+        """A job whose audio this client is to send now."""
+        found = self.jobs.by_id.get(job)
+        return found if found is not None and found.takes_from(client) else None
 
     def _credit(self, client: bytes, message: Credit, _: bytes) -> None:
         job = self._job(client, message.job)
@@ -495,6 +547,12 @@ class Server:
     def _leave(self, client: bytes) -> None:
         """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished and was told."""
         self.heard.pop(client, None)
+        context = self.contexts.leave(client)
+        if context:
+            self._tell_tracks(context)
+        for job in list(self.jobs.by_id.values()):
+            if job.state == "uploading" and job.gathering and client in dict(job.gathering.due):
+                self._end(job, "failed", TRACK_GONE)
         for job in self.jobs.of(client):
             told = job.announced
             job.leave()

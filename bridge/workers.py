@@ -17,6 +17,7 @@ import numpy as np
 
 from bridge.errors import INTERNAL, code_of
 from bridge.jobs import Job, Order
+from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
@@ -94,10 +95,14 @@ def _spooled(order: Order) -> Any:
     path = order.folder / "input.f32"
     samples = np.fromfile(path, dtype="<f4") if order.audio.frames else np.zeros(0, np.float32)
     samples = samples.reshape(shape).T
-    parts = {part.name: part.frames for part in order.parts} or {MIXTURE: order.audio.frames}
-    ends = np.cumsum([0, *parts.values()])
-    pieces = [(name, samples[:, ends[i] : ends[i + 1]]) for i, name in enumerate(parts) if parts[name]]
-    return Request.of(order.audio.sample_rate, pieces, channels=order.audio.channels, **order.settings)
+    pieces: dict[str, np.ndarray] = {}
+    end = 0
+    for part in order.parts or (Part(MIXTURE, order.audio.frames),):
+        start, end = end, end + part.frames
+        if part.frames:
+            piece = samples[:, start:end]
+            pieces[part.name] = pieces[part.name] + piece if part.name in pieces else piece
+    return Request.of(order.audio.sample_rate, pieces.items(), channels=order.audio.channels, **order.settings)
 
 
 _loaded: dict[tuple[str, str, str], Any] = {}

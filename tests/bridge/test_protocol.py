@@ -20,6 +20,7 @@ from bridge.protocol import (
     Hello,
     Part,
     Submit,
+    Track,
     chunk,
     decode,
     encode,
@@ -28,12 +29,13 @@ from bridge.protocol import (
 DOCUMENT = Path(protocol.__file__).with_name("PROTOCOL.md").read_text()
 text = st.text(max_size=40)
 number = st.integers(0, 2**53)
+track = st.builds(Track, text, text, text, number, number, number, st.booleans())
 VALUES = {
     str: text, int: number, float: st.floats(allow_nan=False), bool: st.booleans(), list[str]: st.lists(text, max_size=4),
     dict[str, int]: st.dictionaries(text, number, max_size=4), dict[str, str]: st.dictionaries(text, text, max_size=4),
     dict[str, str | int | float]: st.dictionaries(text, text | number, max_size=4),
     AudioShape: st.builds(AudioShape, number, number, number, text),
-    list[Part]: st.lists(st.builds(Part, text, number), max_size=4),
+    list[Part]: st.lists(st.builds(Part, text, number), max_size=4), Track: track, list[Track]: st.lists(track, max_size=4),
 }  # fmt: skip
 messages = st.one_of(
     *(

@@ -109,15 +109,15 @@ class Speaker:
         payload = np.ascontiguousarray(audio.T, dtype="<f4").tobytes()
         self.socket.send_multipart(protocol.chunk(job, "", offset, payload))
 
-    def hear(self, kind: type[Message], job: str = "") -> Any:
-        """The next message of a kind, others being kept in `seen`."""
+    def hear(self, kind: type[Message] | tuple[type[Message], ...], job: str = "") -> Any:
+        """The next message of a kind, or of one of several, others being kept in `seen`."""
         while self.socket.poll(int(PATIENCE * 1000)):
             decoded = protocol.decode(self.socket.recv_multipart())
             assert decoded is not None
             self.seen.append(decoded)
             if isinstance(decoded[0], kind) and (not job or getattr(decoded[0], "job", None) == job):
                 return decoded[0]
-        raise AssertionError(f"no {kind.__name__} came")
+        raise AssertionError(f"no {kind} came")
 
     def close(self) -> None:
         self.socket.close()
