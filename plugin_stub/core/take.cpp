@@ -20,17 +20,33 @@ void Take::write(const Mark& at, const float* stereo, size_t frames) {
     }
     const auto before = tempo_map_.upper_bound(at.position);
     if (before == tempo_map_.begin() || !(std::prev(before)->second.musical == at.musical)) tempo_map_[at.position] = at;
-    cover(at.position, at.position + static_cast<int64_t>(frames));
-    int64_t position = at.position;
+    const int64_t start = at.position, end = start + static_cast<int64_t>(frames);
+    cover(start, end);
+    if (start != pass_.end) {
+        pass_.start = start;
+        sounds_ = false;
+    }
+    pass_.end = end;
+    const bool sound = std::any_of(stereo, stereo + 2 * frames, [](float sample) { return sample != 0.0f; });
+    if (sound && !sounds_) put(pass_.start, nullptr, start - pass_.start);  // the silence before it counts as well
+    sounds_ = sounds_ || sound;
+    if (sounds_) put(start, stereo, end - start);
+}
+
+void Take::put(int64_t position, const float* stereo, int64_t frames) {
     while (frames > 0) {
         const int64_t index = block_of(position, kBlock);
-        auto& block = blocks_[index];
-        if (!block) block = std::make_unique<Block>(Block{});
         const int64_t offset = position - index * kBlock;
-        const size_t count = std::min<size_t>(frames, kBlock - offset);
-        std::memcpy(block->data() + 2 * offset, stereo, count * 2 * sizeof(float));
+        const int64_t count = std::min(frames, kBlock - offset);
+        if (stereo) {
+            auto& block = blocks_[index];
+            if (!block) block = std::make_unique<Block>(Block{});
+            std::memcpy(block->data() + 2 * offset, stereo, static_cast<size_t>(count) * 2 * sizeof(float));
+            stereo += 2 * count;
+        } else if (const auto found = blocks_.find(index); found != blocks_.end()) {
+            std::fill_n(found->second->data() + 2 * offset, 2 * count, 0.0f);
+        }
         position += count;
-        stereo += 2 * count;
         frames -= count;
     }
 }
@@ -57,6 +73,8 @@ void Take::clear() {
     blocks_.clear();
     ranges_.clear();
     tempo_map_.clear();
+    pass_ = {};
+    sounds_ = false;
 }
 
 Range Take::hull() const {

@@ -22,7 +22,8 @@ struct Range {
 class Take {
   public:
     // Put stereo frames where they belong; the latest pass over a position is the one that counts (loops, punch-in). Audio at
-    // another sample rate begins the take anew: two rates do not line up by position.
+    // another sample rate begins the take anew: two rates do not line up by position. A pass takes nothing away until something sounds
+    // in it: hosts run a track that is muted, or not even part of what is played, on silence.
     void write(const Mark& at, const float* stereo, size_t frames);
 
     // Stereo frames from `position` on; silence where nothing was recorded.
@@ -44,11 +45,15 @@ class Take {
     using Block = std::array<float, 2 * kBlock>;
 
     void cover(int64_t start, int64_t end);
+    // Copies frames to their blocks, or puts silence where there is none to copy.
+    void put(int64_t position, const float* stereo, int64_t frames);
 
     double sample_rate_ = 0.0;
     std::map<int64_t, std::unique_ptr<Block>> blocks_;
     std::map<int64_t, int64_t> ranges_;  // start to end
     std::map<int64_t, Mark> tempo_map_;
+    Range pass_;           // the pass that goes on
+    bool sounds_ = false;  // something was heard in it
 };
 
 }  // namespace stemweave

@@ -16,9 +16,12 @@ namespace sw = stemweave;
 static_assert(DISTRHO_PLUGIN_NUM_INPUTS == sw::kInputs, "DPF and the core must agree on the inputs");
 static_assert(DISTRHO_PLUGIN_NUM_OUTPUTS == sw::kOutputs, "DPF and the core must agree on the outputs");
 
-enum Parameters { kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress, kParameterCount };
-enum States { kRecipe, kServer, kStateCount };
-constexpr const char* kStateKeys[kStateCount] = {"recipe", "server"};
+enum Parameters {
+    kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress,
+    kRole, kAccompany, kWant, kTracks = kWant + sw::kStems - 1, kParameterCount  // kWant: a switch for each stem but the residual
+};
+enum States { kRecipe, kServer, kSession, kName, kStateCount };
+constexpr const char* kStateKeys[kStateCount] = {"recipe", "server", "session", "name"};
 
 class StemweavePlugin : public Plugin {
   public:
@@ -75,6 +78,17 @@ class StemweavePlugin : public Plugin {
             describe(kParameterIsOutput | kParameterIsInteger, "Job", "job", 0, 6);
             return label(parameter, {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"});
         case kProgress: return describe(kParameterIsOutput, "Progress", "progress", 0, 1);
+        case kRole:
+            describe(kParameterIsInteger, "Track is", "track_is", 0, sw::kRoles.size() - 1);
+            return label(parameter, {"anything", "bass", "drums", "guitar", "piano"});
+        case kAccompany:
+            parameter.midiCC = 23;
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Accompany", "accompany", 0, 1);
+        case kTracks: return describe(kParameterIsOutput | kParameterIsInteger, "Tracks that take part", "tracks", 0, 64);
+        default: {
+            const std::string stem = sw::kStemNames[index - kWant];
+            return describe(kParameterIsBoolean, ("Want " + stem).c_str(), ("want_" + stem).c_str(), 1, 1);
+        }
         }
     }
 
@@ -88,8 +102,11 @@ class StemweavePlugin : public Plugin {
         case kConnection: return talker_ ? static_cast<float>(talker_->connection()) : 0.0f;
         case kJob: return talker_ ? static_cast<float>(talker_->job()) : 0.0f;
         case kProgress: return talker_ ? static_cast<float>(talker_->progress()) : 0.0f;
+        case kRole: return talker_ ? static_cast<float>(talker_->role()) : 0.0f;
+        case kAccompany: return accompany_was_on_;
+        case kTracks: return talker_ ? static_cast<float>(talker_->tracks()) : 0.0f;
         }
-        return 0.0f;
+        return talker_ ? talker_->wants(static_cast<int>(index) - kWant) : 1.0f;
     }
 
     void setParameterValue(uint32_t index, float value) override {
@@ -106,17 +123,28 @@ class StemweavePlugin : public Plugin {
             if (on && !cancel_was_on_ && talker_) talker_->cancel();
             cancel_was_on_ = on;
             break;
+        case kRole:
+            if (talker_) talker_->set_role(static_cast<int>(std::lround(value)));
+            break;
+        case kAccompany:
+            if (on && !accompany_was_on_ && talker_) talker_->accompany();
+            accompany_was_on_ = on;
+            break;
+        default:
+            if (index >= kWant && index < kTracks && talker_) talker_->want(static_cast<int>(index) - kWant, on);
         }
     }
 
     void initState(uint32_t index, State& state) override {
         state.key = kStateKeys[index];
         state.label = kStateKeys[index];
-        state.hints = index == kServer ? kStateIsHostWritable : kStateIsOnlyForDSP;
+        state.hints = index == kServer || index == kName ? kStateIsHostWritable : kStateIsOnlyForDSP;
     }
 
     String getState(const char* key) const override {
         if (std::strcmp(key, kStateKeys[kServer]) == 0) return String(server_.c_str());
+        if (std::strcmp(key, kStateKeys[kName]) == 0) return String(name_.c_str());
+        if (std::strcmp(key, kStateKeys[kSession]) == 0) return String(talker_ ? talker_->session().c_str() : "");
         return String(talker_ ? talker_->recipe().c_str() : "");
     }
 
@@ -127,6 +155,8 @@ class StemweavePlugin : public Plugin {
             server_ = value;
             talker_->set_server(server_);
         }
+        if (std::strcmp(key, kStateKeys[kSession]) == 0) talker_->set_session(value);
+        if (std::strcmp(key, kStateKeys[kName]) == 0) talker_->set_name(name_ = value);
     }
 
     void activate() override { core_->prepare(getSampleRate()); }
@@ -159,6 +189,8 @@ class StemweavePlugin : public Plugin {
     std::shared_ptr<sw::Core> core_;
     std::unique_ptr<sw::Talker> talker_;
     std::string server_;
+    std::string name_;
+    bool accompany_was_on_ = false;
     bool separate_was_on_ = false;
     bool cancel_was_on_ = false;
 

@@ -81,7 +81,8 @@ bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const S
     const fs::path beside = folder(recipe) + ".part";
     fs::remove_all(beside, error);
     fs::create_directories(beside, error);
-    bool good = !error && write_wave((beside / "track.wav").string(), track, recipe.sample_rate, recipe.start);
+    bool good = !error;
+    if (!track.empty()) good = good && write_wave((beside / "track.wav").string(), track, recipe.sample_rate, recipe.start);
     for (int bus = 0; bus < kStems; ++bus) {
         const std::string name = std::string(kStemNames[bus]) + ".wav";
         good = good && write_wave((beside / name).string(), stems.audio[bus], recipe.sample_rate, recipe.start);

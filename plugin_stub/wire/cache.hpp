@@ -33,8 +33,8 @@ class Cache {
     // folder: empty for $STEMWEAVE_TAKES, else takes/ in the user's cache folder.
     explicit Cache(const std::string& folder = "");
 
-    // Writes all files beside their place and moves the folder there when they are complete. False, with why(), when the disk
-    // does not take them.
+    // Writes all files beside their place and moves the folder there when they are complete; track: empty where others gave the audio.
+    // False, with why(), when the disk does not take them.
     bool store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems);
     // Null when they are not there, or are not what the recipe says.
     std::shared_ptr<StemSet> load(const Recipe& recipe) const;

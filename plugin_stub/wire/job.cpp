@@ -8,21 +8,37 @@
 
 namespace stemweave {
 
-Job::Job(const Take& take, const std::string& preset, const std::map<std::string, int64_t>& overrides)
-    : id_(new_uuid()), preset_(preset), overrides_(overrides) {
+Job::Job(const Take& take, const std::map<std::string, int64_t>& overrides) {
     const Range hull = take.hull();
-    audio_.resize(2 * static_cast<size_t>(hull.frames()));
-    take.read(hull.start, audio_.data(), static_cast<size_t>(hull.frames()));
-    shape_.sample_rate = static_cast<int>(std::lround(take.sample_rate()));
-    shape_.frames = hull.frames();
-    shape_.sha256 = sha256_of(audio_.data(), audio_.size() * sizeof(float));
-    stems_ = std::make_shared<StemSet>(take.sample_rate(), hull.start, hull.frames());
+    frames_ = hull.frames();
+    audio_.resize(2 * static_cast<size_t>(frames_));
+    take.read(hull.start, audio_.data(), static_cast<size_t>(frames_));
+    order_.job = new_uuid();
+    order_.overrides = overrides;
+    order_.audio.sample_rate = static_cast<int>(std::lround(take.sample_rate()));
+    order_.audio.frames = frames_;
+    order_.audio.sha256 = sha256_of(audio_.data(), audio_.size() * sizeof(float));
+    stems_ = std::make_shared<StemSet>(take.sample_rate(), hull.start, frames_);
 }
 
-void Job::submit(Link& link) { link.send(stemweave::submit(id_, shape_, preset_, overrides_)); }
+Job::Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
+         const std::string& preset, const std::map<std::string, int64_t>& overrides)
+    : givers_(givers), frames_(stretch.frames()) {
+    order_.job = new_uuid();
+    order_.preset = preset;
+    order_.overrides = overrides;
+    order_.wanted = wanted;
+    order_.context = context;
+    order_.position = stretch.start;
+    order_.audio.sample_rate = static_cast<int>(std::lround(sample_rate));
+    order_.audio.frames = frames_;
+    stems_ = std::make_shared<StemSet>(sample_rate, stretch.start, frames_);
+}
+
+void Job::submit(Link& link) { link.send(stemweave::submit(order_)); }
 
 void Job::cancel(Link& link) {
-    link.send(stemweave::cancel(id_));
+    link.send(stemweave::cancel(id()));
     if (is_open()) state_ = JobState::cancelled;
 }
 
@@ -30,9 +46,9 @@ void Job::handle(Link& link, const Message& message, const std::string& payload)
     if (!is_open()) return;
     const std::string& type = message.type();
     if (type == "accepted") {
-        sent_ = std::clamp<int64_t>(message.integer("received"), 0, shape_.frames);
-        state_ = sent_ < shape_.frames ? JobState::uploading : JobState::running;
-        link.send(credit(id_, kCredit));
+        sent_ = std::clamp<int64_t>(message.integer("received"), 0, frames_);
+        state_ = message.text("state") == "uploading" ? JobState::uploading : JobState::running;
+        link.send(credit(id(), kCredit));
     } else if (type == "credit") {
         upload(link, message.integer("chunks"));
     } else if (type == "progress") {
@@ -51,23 +67,28 @@ void Job::handle(Link& link, const Message& message, const std::string& payload)
 }
 
 void Job::upload(Link& link, int64_t chunks) {
+    if (givers_ > 0) return;  // the credit is for what this track gives, see Gift
     const int64_t size = kChunkBytes / (2 * sizeof(float));
-    for (; chunks > 0 && sent_ < shape_.frames; --chunks) {
-        const int64_t frames = std::min(size, shape_.frames - sent_);
+    for (; chunks > 0 && sent_ < frames_; --chunks) {
+        const int64_t frames = std::min(size, frames_ - sent_);
         const float* piece = &audio_[2 * static_cast<size_t>(sent_)];
         const size_t bytes = static_cast<size_t>(frames) * 2 * sizeof(float);
-        if (!link.send(chunk(id_, "", sent_, piece, bytes), piece, bytes)) return;
+        if (!link.send(chunk(id(), "", sent_, piece, bytes), piece, bytes)) return;
         sent_ += frames;
     }
-    if (sent_ == shape_.frames) state_ = JobState::running;
+    if (sent_ == frames_) state_ = JobState::running;
 }
 
 void Job::download(Link& link, const Message& message, const std::string& payload) {
     const std::string stem = message.text("stem");
     const int64_t offset = message.integer("offset", -1);
     const int64_t frames = static_cast<int64_t>(payload.size() / (2 * sizeof(float)));
+    if (!is_wanted(stem)) {  // a track that was given comes back as it was
+        link.send(credit(id(), 1));
+        return;
+    }
     const int bus = bus_of(stem);
-    if (offset < 0 || offset > shape_.frames || frames > shape_.frames - offset || bus < 0 ||
+    if (offset < 0 || offset > frames_ || frames > frames_ - offset || bus < 0 ||
         static_cast<uint32_t>(message.integer("crc32")) != crc32_of(payload.data(), payload.size())) {
         return fail("A piece of a stem was damaged on the way. Ask again.");
     }
@@ -79,23 +100,25 @@ void Job::download(Link& link, const Message& message, const std::string& payloa
                     static_cast<size_t>(frames - known) * 2 * sizeof(float));
         filled += frames - known;
     }
-    link.send(credit(id_, 1));
-    if (filled_.size() < static_cast<size_t>(kStems)) return;  // play only what is there on every bus
-    int64_t ready = shape_.frames;
+    link.send(credit(id(), 1));
+    const size_t stems = order_.wanted.empty() ? static_cast<size_t>(kStems) : order_.wanted.size();
+    if (filled_.size() < stems) return;  // play only what is there on every bus
+    int64_t ready = frames_;
     for (const auto& [name, count] : filled_) ready = std::min(ready, count);
     stems_->ready.store(ready, std::memory_order_release);
 }
 
 void Job::finish(const Message& message) {
     hashes_ = message.texts("stems");
+    for (auto entry = hashes_.begin(); entry != hashes_.end();) entry = is_wanted(entry->first) ? std::next(entry) : hashes_.erase(entry);
     for (const auto& [stem, hash] : hashes_) {
         const int bus = bus_of(stem);
-        if (bus < 0 || filled_[stem] != shape_.frames ||
+        if (bus < 0 || filled_[stem] != frames_ ||
             sha256_of(stems_->audio[bus].data(), stems_->audio[bus].size() * sizeof(float)) != hash) {
             return fail("The stem " + stem + " was damaged on the way. Ask again.");
         }
     }
-    stems_->ready.store(shape_.frames, std::memory_order_release);
+    stems_->ready.store(frames_, std::memory_order_release);
     progress_ = 1.0;
     state_ = JobState::done;
 }
@@ -103,6 +126,10 @@ void Job::finish(const Message& message) {
 void Job::fail(const std::string& message) {
     error_ = message;
     state_ = JobState::failed;
+}
+
+bool Job::is_wanted(const std::string& stem) const {
+    return order_.wanted.empty() || std::find(order_.wanted.begin(), order_.wanted.end(), stem) != order_.wanted.end();
 }
 
 // The bus of that name, else the first that no stem has taken; -1 when there are more stems than buses.

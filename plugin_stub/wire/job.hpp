@@ -1,4 +1,5 @@
-// One job on the server: the track's audio goes up, stems come down, both by credit; begun again from what is there after a cut.
+// One job on the server: audio goes up (the track's, or that of all tracks of a context, each from its own instance), stems come down,
+// both by credit; begun again from what is there after a cut.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,10 @@ enum class JobState { none, waiting, uploading, running, done, cancelled, failed
 class Job {
   public:
     // Separate what a take holds, from its first frame to its last.
-    Job(const Take& take, const std::string& preset, const std::map<std::string, int64_t>& overrides);
+    Job(const Take& take, const std::map<std::string, int64_t>& overrides);
+    // Have `wanted` made to go with what the tracks of a context hold, of which `givers` take part.
+    Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
+        const std::string& preset, const std::map<std::string, int64_t>& overrides);
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);
@@ -32,8 +36,10 @@ class Job {
     bool is_open() const { return state_ == JobState::waiting || state_ == JobState::uploading || state_ == JobState::running; }
     JobState state() const { return state_; }
     double progress() const { return progress_; }
-    const std::string& id() const { return id_; }
-    const std::string& preset() const { return preset_; }
+    const std::string& id() const { return order_.job; }
+    const std::string& preset() const { return order_.preset; }
+    // How many tracks give the audio; 0: this instance alone.
+    size_t givers() const { return givers_; }
     const std::string& error() const { return error_; }
     const std::map<std::string, std::string>& hashes() const { return hashes_; }
     const std::vector<float>& track() const { return audio_; }
@@ -46,11 +52,12 @@ class Job {
     void fail(const std::string& message);
     int bus_of(const std::string& stem);
 
-    const std::string id_;
-    const std::string preset_;
-    const std::map<std::string, int64_t> overrides_;
+    bool is_wanted(const std::string& stem) const;
+
+    Order order_;
+    size_t givers_ = 0;
     std::vector<float> audio_;  // stereo
-    AudioShape shape_;
+    int64_t frames_ = 0;        // of the stems
     int64_t sent_ = 0;
     std::shared_ptr<StemSet> stems_;
     std::map<std::string, int> buses_;

@@ -1,5 +1,7 @@
 #include "messages.hpp"
 
+#include <tuple>
+
 #include "hash.hpp"
 
 namespace stemweave {
@@ -30,14 +32,15 @@ std::optional<Message> Message::read(const void* data, size_t size) {
     } catch (const std::exception&) {
         return std::nullopt;
     }
-    if (message.handle_->get().type != msgpack::type::MAP) return std::nullopt;
+    message.map_ = &message.handle_->get();
+    if (message.map_->type != msgpack::type::MAP) return std::nullopt;
     message.type_ = message.text("type");
     if (message.type_.empty()) return std::nullopt;
     return message;
 }
 
 const msgpack::object* Message::find(const char* field) const {
-    const auto& map = handle_->get().via.map;
+    const auto& map = map_->via.map;
     for (const auto* pair = map.ptr; pair != map.ptr + map.size; ++pair) {
         if (pair->key.type == msgpack::type::STR && std::string(pair->key.via.str.ptr, pair->key.via.str.size) == field) {
             return &pair->val;
@@ -84,20 +87,62 @@ std::map<std::string, std::string> Message::texts(const char* field) const {
     return result;
 }
 
+std::vector<Message> Message::list(const char* field) const {
+    std::vector<Message> result;
+    const auto* value = find(field);
+    if (!value || value->type != msgpack::type::ARRAY) return result;
+    for (const auto* item = value->via.array.ptr; item != value->via.array.ptr + value->via.array.size; ++item) {
+        if (item->type != msgpack::type::MAP) continue;
+        Message part;
+        part.handle_ = handle_;
+        part.map_ = item;
+        result.push_back(part);
+    }
+    return result;
+}
+
 std::string hello(const std::string& client) {
     return Header("hello").put("version", std::string(kProtocolVersion)).put("client", client).bytes();
 }
 
-std::string submit(const std::string& job, const AudioShape& audio, const std::string& preset,
-                   const std::map<std::string, int64_t>& overrides) {
+std::string submit(const Order& order) {
     Header shape = fields();
-    shape.put("sample_rate", audio.sample_rate).put("channels", audio.channels).put("frames", audio.frames);
-    shape.put("sha256", audio.sha256);
+    shape.put("sample_rate", order.audio.sample_rate).put("channels", order.audio.channels).put("frames", order.audio.frames);
+    shape.put("sha256", order.audio.sha256);
     Header header("submit");
-    header.put("job", job).put("audio", shape);
-    if (preset != "separate") header.put("preset", preset);
-    if (!overrides.empty()) header.put("overrides", overrides);
+    header.put("job", order.job).put("audio", shape);
+    if (order.preset != "separate") header.put("preset", order.preset);
+    if (!order.overrides.empty()) header.put("overrides", order.overrides);
+    if (!order.wanted.empty()) header.put("wanted", order.wanted);
+    if (!order.context.empty()) header.put("context", order.context);
+    if (order.position != 0) header.put("position", order.position);
     return header.bytes();
+}
+
+bool Track::operator==(const Track& other) const {
+    return std::tie(id, name, role, sample_rate, start, frames, takes_part) ==
+           std::tie(other.id, other.name, other.role, other.sample_rate, other.start, other.frames, other.takes_part);
+}
+
+std::string join(const std::string& context, const Track& track) {
+    Header its = fields();
+    its.put("id", track.id);
+    if (!track.name.empty()) its.put("name", track.name);
+    if (!track.role.empty()) its.put("role", track.role);
+    if (track.sample_rate != 0) its.put("sample_rate", track.sample_rate);
+    if (track.start != 0) its.put("start", track.start);
+    if (track.frames != 0) its.put("frames", track.frames);
+    if (!track.takes_part) its.put("takes_part", false);
+    return Header("join").put("context", context).put("track", its).bytes();
+}
+
+std::vector<Track> tracks_of(const Message& message) {
+    std::vector<Track> tracks;
+    for (const Message& its : message.list("tracks")) {
+        tracks.push_back({its.text("id"), its.text("name"), its.text("role"), static_cast<int>(its.integer("sample_rate")),
+                          its.integer("start"), its.integer("frames"), its.flag("takes_part", true)});
+    }
+    return tracks;
 }
 
 std::string chunk(const std::string& job, const std::string& stem, int64_t offset, const void* payload, size_t size) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <msgpack.hpp>
 
@@ -59,11 +60,14 @@ class Message {
     bool flag(const char* field, bool missing = false) const;
     // A map of text to text; what is not text in it is left out.
     std::map<std::string, std::string> texts(const char* field) const;
+    // A list of maps, to be read as messages are; what is no map in it is left out.
+    std::vector<Message> list(const char* field) const;
 
   private:
     const msgpack::object* find(const char* field) const;
 
-    std::shared_ptr<msgpack::object_handle> handle_;
+    std::shared_ptr<msgpack::object_handle> handle_;  // holds all that was read
+    const msgpack::object* map_ = nullptr;            // the part of it that this is
     std::string type_;
 };
 
@@ -74,9 +78,35 @@ struct AudioShape {
     std::string sha256;
 };
 
+// What is asked of the server. context: the tracks of a session give the audio, audio.frames of each from `position` on.
+struct Order {
+    std::string job;
+    AudioShape audio;
+    std::string preset = "separate";
+    std::map<std::string, int64_t> overrides;
+    std::vector<std::string> wanted;
+    std::string context;
+    int64_t position = 0;
+};
+
+// What the members of a context know of each other's tracks. role: the source it plays, empty where nobody said.
+struct Track {
+    std::string id;
+    std::string name;
+    std::string role;
+    int sample_rate = 0;
+    int64_t start = 0;
+    int64_t frames = 0;
+    bool takes_part = true;
+
+    bool operator==(const Track& other) const;
+};
+
 std::string hello(const std::string& client);
-std::string submit(const std::string& job, const AudioShape& audio, const std::string& preset,
-                   const std::map<std::string, int64_t>& overrides);
+std::string submit(const Order& order);
+std::string join(const std::string& context, const Track& track);
+// Of a `tracks` message.
+std::vector<Track> tracks_of(const Message& message);
 std::string chunk(const std::string& job, const std::string& stem, int64_t offset, const void* payload, size_t size);
 std::string credit(const std::string& job, int chunks);
 std::string cancel(const std::string& job);

@@ -1,8 +1,11 @@
 #include "talker.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -14,6 +17,7 @@
 
 #include "hash.hpp"
 #include "wire/cache.hpp"
+#include "wire/gift.hpp"
 #include "wire/link.hpp"
 #include "wire/messages.hpp"
 
@@ -27,6 +31,7 @@ constexpr milliseconds kPatience{200};    // for the thread to end
 constexpr milliseconds kPingEvery{1000};
 constexpr milliseconds kGreetEvery{1000};
 constexpr milliseconds kSilentAfter{5000};
+constexpr milliseconds kAnnounceEvery{500};
 constexpr int kTurn = 64;                 // messages taken before the recording is looked at again
 constexpr int kShort = 5;                 // milliseconds between two looks at the recording while something happens
 constexpr int kLong = 40;                 // and while nothing does
@@ -34,6 +39,25 @@ constexpr int kLong = 40;                 // and while nothing does
 std::string default_server() {
     const char* address = std::getenv("STEMWEAVE_SERVER");
     return address && *address ? address : "tcp://127.0.0.1:27182";
+}
+
+// Instances of one process are of one session, until a project that is opened says which; those put in later are of that one.
+std::string session_of_process(const std::string& opened = "") {
+    static std::mutex mutex;
+    static std::string session = new_uuid();
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!opened.empty()) session = opened;
+    return session;
+}
+
+Range hull_of(const std::vector<Track>& tracks) {
+    if (tracks.empty()) return {};
+    Range hull{INT64_MAX, INT64_MIN};
+    for (const Track& track : tracks) {
+        hull.start = std::min(hull.start, track.start);
+        hull.end = std::max(hull.end, track.start + track.frames);
+    }
+    return hull;
 }
 
 bool same_major(const std::string& version) {
@@ -63,6 +87,10 @@ struct Talker::Shared {
     std::mutex player_mutex;
     std::atomic<bool> stop{false};
     std::atomic<bool> wants_separation{false};
+    std::atomic<bool> wants_accompaniment{false};
+    std::atomic<int> role{0};
+    std::atomic<unsigned> wanted{0b1111};  // a bit for each of kStemNames but the residual
+    std::atomic<int> tracks{0};
     std::atomic<bool> wants_cancel{false};
     std::atomic<Connection> connection{Connection::absent};
     std::atomic<JobState> state{JobState::none};
@@ -77,16 +105,23 @@ struct Talker::Shared {
     std::string recipe;                          // of the stems that play
     std::optional<Restored> to_restore;
     std::optional<std::string> to_connect;
+    std::string session = session_of_process();  // of the host's tracks
+    std::string name;
 
   private:
     void follow_wishes();
+    void announce();
     void stay_connected();
     void receive(int wait);
     void handle(const Message& message, const std::string& payload);
-    void begin();
+    void separate();
+    void accompany();
+    void begin(std::unique_ptr<Job> job);
     void keep();
     void bring_back(const Restored& restored);
+    void forget_server();
     void greet_again();
+    void hear_of(const std::vector<Track>& all);
     void lose(const std::string& why);
     void tell();
 
@@ -95,16 +130,25 @@ struct Talker::Shared {
     Take take_;
     std::unique_ptr<Job> job_;
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
+    std::optional<Gift> gift_;       // what this track gives to another instance's job, or to its own
+    const std::string id_ = new_uuid();  // of this track
+    Track announced_;
+    std::string announced_in_;
+    bool announced_since_wish_ = false;
+    bool is_known_ = false;          // the others have heard what was announced
+    std::vector<Track> tracks_;      // of the session that take part and have something recorded
+    bool to_ask_again_ = false;      // a job over the session, once its tracks are back
     int64_t seed_ = 0;
     bool kept_ = false;
     std::string server_ = default_server();
-    std::string session_;
+    std::string server_session_;
     std::string folder_;
     std::string trouble_;       // of the connection
     std::string job_trouble_;
     Clock::time_point heard_ = Clock::now();
     Clock::time_point pinged_{};
     Clock::time_point greeted_{};
+    Clock::time_point announced_at_{};
 };
 
 void Talker::Shared::run() {
@@ -116,8 +160,9 @@ void Talker::Shared::run() {
             std::lock_guard<std::mutex> lock(player_mutex);
             core->player.collect();
         }
-        follow_wishes();
         stay_connected();
+        announce();
+        follow_wishes();
         receive(came || (job_ && job_->is_open()) ? kShort : kLong);
         if (job_ && job_->state() == JobState::done && !kept_) keep();
         tell();
@@ -139,24 +184,80 @@ void Talker::Shared::follow_wishes() {
         server_ = address->empty() ? default_server() : *address;
         lose("");
     }
-    if (wants_cancel.exchange(false) && job_ && job_->is_open()) {
-        job_->cancel(*link_);
-        play(good_);
+    if (wants_cancel.exchange(false)) {
+        wants_accompaniment = false;
+        if (job_ && job_->is_open()) {
+            job_->cancel(*link_);
+            play(good_);
+        }
     }
-    if (wants_separation.exchange(false)) begin();
+    if (wants_separation.exchange(false)) separate();
+    if (wants_accompaniment && announced_since_wish_ && is_known_) accompany();
 }
 
-// What the callback recorded until now is the job; asking again while one runs replaces nothing.
-void Talker::Shared::begin() {
-    if (job_ && job_->is_open()) return;
+// Say how this track stands, when that has changed; a recording goes on growing, so not at every look, unless somebody waits.
+void Talker::Shared::announce() {
+    if (connection != Connection::connected) return;
+    const Range hull = take_.hull();
+    Track mine{id_, "", kRoles[role], static_cast<int>(std::lround(take_.sample_rate())), hull.start, hull.frames(), core->takes_part};
+    std::string place;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        mine.name = name;
+        place = session;
+    }
+    const auto now = Clock::now();
+    if (!(mine == announced_ && place == announced_in_)) {
+        const bool waits = wants_accompaniment && !announced_since_wish_;
+        if (now - announced_at_ < kAnnounceEvery && !waits) return;
+        if (!link_->send(join(place, mine))) return;
+        announced_ = mine;
+        announced_in_ = place;
+        announced_at_ = now;
+        is_known_ = false;
+    }
+    announced_since_wish_ = wants_accompaniment;
+}
+
+// What the callback recorded until now is the job.
+void Talker::Shared::separate() {
     if (take_.empty()) {
         job_trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
         return;
     }
-    job_trouble_.clear();
     seed_ = static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF);
-    job_ = std::make_unique<Job>(take_, "separate", std::map<std::string, int64_t>{{"seed", seed_}});
-    kept_ = false;
+    begin(std::make_unique<Job>(take_, std::map<std::string, int64_t>{{"seed", seed_}}));
+}
+
+// The tracks of the session that take part are the job, from the first frame that one of them has to the last.
+void Talker::Shared::accompany() {
+    wants_accompaniment = false;
+    if (tracks_.empty()) {
+        job_trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
+        return;
+    }
+    std::vector<std::string> missing;
+    for (int stem = 0; stem < kStems; ++stem) {
+        if (wanted >> stem & 1) missing.emplace_back(kStemNames[stem]);
+    }
+    for (const Track& track : tracks_) {
+        missing.erase(std::remove(missing.begin(), missing.end(), track.role), missing.end());
+    }
+    if (missing.empty()) {
+        job_trouble_ = "There is nothing to make: each stem that is switched on is a track of the session already.";
+        return;
+    }
+    seed_ = static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF);
+    begin(std::make_unique<Job>(announced_in_, tracks_.size(), hull_of(tracks_), tracks_.front().sample_rate, missing, "accompany",
+                                std::map<std::string, int64_t>{{"seed", seed_}}));
+}
+
+// Asking again while a job runs replaces nothing.
+void Talker::Shared::begin(std::unique_ptr<Job> job) {
+    if (job_ && job_->is_open()) return;
+    job_trouble_.clear();
+    job_ = std::move(job);
+    kept_ = to_ask_again_ = false;
     play(job_->stems());
     if (connection == Connection::connected) job_->submit(*link_);
 }
@@ -187,20 +288,27 @@ void Talker::Shared::stay_connected() {
     }
 }
 
+void Talker::Shared::forget_server() {
+    server_session_.clear();
+    announced_in_.clear();
+    is_known_ = false;
+    tracks_.clear();
+    gift_.reset();
+    if (job_) job_->wait();
+}
+
 // The server does not know us any more.
 void Talker::Shared::greet_again() {
     connection = Connection::greeting;
-    session_.clear();
+    forget_server();
     greeted_ = {};
-    if (job_) job_->wait();
 }
 
 void Talker::Shared::lose(const std::string& why) {
     link_->close();
-    session_.clear();
+    forget_server();
     connection = Connection::absent;
     trouble_ = why;
-    if (job_) job_->wait();
 }
 
 void Talker::Shared::receive(int wait) {
@@ -224,13 +332,22 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
                        ". Update the older of the two.";
             return;
         }
-        const bool again = connection == Connection::connected && session_ == message.text("session");
-        session_ = message.text("session");
+        const bool again = connection == Connection::connected && server_session_ == message.text("session");
+        server_session_ = message.text("session");
         connection = Connection::connected;
         trouble_.clear();
-        if (!again && job_ && job_->is_open()) job_->submit(*link_);
+        if (again || !job_ || !job_->is_open()) return;
+        to_ask_again_ = job_->givers() > 0;
+        if (!to_ask_again_) job_->submit(*link_);
+    } else if (message.type() == "tracks" && message.text("context") == announced_in_) {
+        hear_of(tracks_of(message));
+    } else if (message.type() == "give") {
+        gift_.emplace(message);
+    } else if (message.type() == "credit" && gift_ && message.text("job") == gift_->job()) {
+        gift_->send(*link_, take_, message.integer("chunks"));
+        if (gift_->is_whole()) gift_.reset();
     } else if (message.type() == "pong") {
-        if (connection == Connection::connected && message.text("session") != session_) greet_again();
+        if (connection == Connection::connected && message.text("session") != server_session_) greet_again();
     } else if (message.type() == "error" && message.text("code") == "hello_first") {
         if (connection == Connection::connected) greet_again();
     } else if (message.type() == "error" && message.text("code") == "version") {
@@ -242,6 +359,16 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
         if (!job_->is_open() && job_->state() != JobState::done) play(good_);
     } else if (message.type() == "error" && message.text("job").empty()) {
         trouble_ = message.text("message") + " " + message.text("hint");
+    }
+}
+
+void Talker::Shared::hear_of(const std::vector<Track>& all) {
+    is_known_ = std::find(all.begin(), all.end(), announced_) != all.end();
+    tracks_.clear();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(tracks_), [](const Track& its) { return its.takes_part && its.frames > 0; });
+    if (to_ask_again_ && job_ && job_->is_open() && tracks_.size() >= job_->givers()) {
+        to_ask_again_ = false;
+        job_->submit(*link_);
     }
 }
 
@@ -275,14 +402,17 @@ void Talker::Shared::bring_back(const Restored& restored) {
 }
 
 void Talker::Shared::tell() {
-    state = job_ ? job_->state() : JobState::none;
+    state = wants_accompaniment ? JobState::waiting : job_ ? job_->state() : JobState::none;
     progress = job_ ? job_->progress() : 0.0;
+    tracks = static_cast<int>(tracks_.size());
     std::lock_guard<std::mutex> lock(mutex);
     status.connection = connection;
     status.job = state;
     status.progress = progress;
     status.recorded = take_.hull();
     status.lost = core->capture.lost();
+    status.tracks = tracks;
+    status.context = hull_of(tracks_);
     status.server = server_;
     status.message = !job_trouble_.empty() ? job_trouble_ : trouble_;
     status.folder = folder_;
@@ -328,7 +458,16 @@ Talker::~Talker() {
 }
 
 void Talker::separate() noexcept { shared_->wants_separation = true; }
+void Talker::accompany() noexcept { shared_->wants_accompaniment = true; }
 void Talker::cancel() noexcept { shared_->wants_cancel = true; }
+void Talker::set_role(int role) noexcept { shared_->role = std::clamp(role, 0, static_cast<int>(kRoles.size()) - 1); }
+void Talker::want(int stem, bool on) noexcept {
+    if (on) shared_->wanted |= 1u << stem;
+    else shared_->wanted &= ~(1u << stem);
+}
+int Talker::role() const noexcept { return shared_->role; }
+bool Talker::wants(int stem) const noexcept { return shared_->wanted >> stem & 1; }
+int Talker::tracks() const noexcept { return shared_->tracks; }
 Connection Talker::connection() const noexcept { return shared_->connection; }
 JobState Talker::job() const noexcept { return shared_->state; }
 double Talker::progress() const noexcept { return shared_->progress; }
@@ -356,6 +495,22 @@ void Talker::restore(const std::string& text) {
 void Talker::set_server(const std::string& address) {
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->to_connect = address;
+}
+
+std::string Talker::session() const {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    return shared_->session;
+}
+
+void Talker::set_session(const std::string& key) {
+    if (key.empty()) return;
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->session = session_of_process(key);
+}
+
+void Talker::set_name(const std::string& name) {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->name = name.substr(0, 100);
 }
 
 }  // namespace stemweave

@@ -1,6 +1,8 @@
-// The thread that talks: drains the recording, holds the connection, runs the job, keeps finished takes. A plug-in instance has one.
+// The thread that talks: drains the recording, holds the connection, tells the other tracks of the session of this one, runs the job,
+// keeps finished takes. A plug-in instance has one.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -11,6 +13,9 @@
 
 namespace stemweave {
 
+// What a track may be said to play, in the order of a host's menu; the first: nobody said.
+constexpr std::array<const char*, 5> kRoles = {"", "bass", "drums", "guitar", "piano"};
+
 enum class Connection { absent, greeting, connected, refused };
 
 // What the window shows; a copy, taken at any moment.
@@ -20,6 +25,8 @@ struct Status {
     double progress = 0.0;    // 0 to 1
     Range recorded;           // hull of the take
     uint64_t lost = 0;        // frames
+    int tracks = 0;           // of the session, this one too, that take part and have something recorded
+    Range context;            // from the first frame that one of them has to the last
     std::string server;       // its address
     std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well
     std::string folder;       // of the finished take
@@ -35,12 +42,20 @@ class Talker {
 
     // Wishes, from any thread, the callback included.
     void separate() noexcept;
+    // Stems to go with all tracks of the session that take part, but those that are there already.
+    void accompany() noexcept;
     void cancel() noexcept;
+    // role: index into kRoles, what this track plays. stem: index into kStemNames, a source that is asked for, or not.
+    void set_role(int role) noexcept;
+    void want(int stem, bool on) noexcept;
 
     // For output parameters, from any thread, the callback included.
     Connection connection() const noexcept;
     JobState job() const noexcept;
     double progress() const noexcept;
+    int tracks() const noexcept;
+    int role() const noexcept;
+    bool wants(int stem) const noexcept;
 
     // Any thread but the callback.
     Status status() const;
@@ -51,6 +66,11 @@ class Talker {
     void restore(const std::string& text);
     // The server's address; empty: $STEMWEAVE_SERVER, else this machine's.
     void set_server(const std::string& address);
+    // The session whose tracks belong together, saved with the project; until one is set, that of the host's process. What this track
+    // is called.
+    std::string session() const;
+    void set_session(const std::string& key);
+    void set_name(const std::string& name);
 
   private:
     struct Shared;

@@ -3,6 +3,13 @@
 import numpy as np
 import pytest
 
+from engine.audio import read_audio
+from engine.filling import perform
+from engine.models import load_model
+from engine.presets import load_preset
+from engine.request import Request
+from presets import DEMO
+
 NO_SERVER = "tcp://127.0.0.1:9"
 NULL = 10 ** (-90 / 20)  # of full scale
 
@@ -46,3 +53,30 @@ def test_a_project_of_pedalboard_opens_in_dawdreamer_without_a_server(
     opened = in_host("dawdreamer_session.py", NO_SERVER, "reopen", vst3, song_file, 512, preset)
     np.testing.assert_array_equal(opened["out"][:2], song)
     assert not opened["out"][2:].any()
+
+
+def test_three_tracks_played_one_after_another_are_accompanied_together(formats, live_server, in_host, tmp_path):
+    frames = 44100
+    stems = {
+        name: read_audio(DEMO / f"{name}.flac").samples[:, :frames].astype(np.float32)
+        for name in ("bass", "drums", "guitar")
+    }
+    np.save(tmp_path / "stems.npy", np.stack(list(stems.values())))
+    result = in_host("dawdreamer_context.py", live_server, formats / "stemweave.vst3", tmp_path / "stems.npy")
+    assert result["job"] == "done"
+    np.testing.assert_array_equal(result["out"][:2], stems["bass"])  # the track passes untouched
+    buses = result["out"][2:].reshape(5, 2, -1)
+    piano = buses[3]
+    assert not buses[[0, 1, 2, 4]].any()  # what was given is heard on its own track already
+    assert np.abs(piano).max() > 1e-4
+
+    # The same made here of the same three stems: had one been missing, or late by a sample, it would be another.
+    (path,) = (tmp_path / "takes").glob("*/recipe.txt")
+    recipe = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+    after = int(recipe["frames"]) - frames  # the host plays whole blocks
+    assert recipe["start"] == "0"
+    assert 0 <= after < 512
+    given = {name: np.pad(stem, ((0, 0), (0, after))) for name, stem in stems.items()}
+    preset = load_preset("accompany", seed=int(recipe["seed"]))
+    made = perform(load_model(), Request(44100, given, wanted=("piano",)), preset)["piano"][:, :frames]
+    np.testing.assert_allclose(piano, made, atol=1e-4 * np.abs(made).max())

@@ -3,8 +3,9 @@
 //   load | unload               make the instance; end it: {"milliseconds": how long that took}
 //   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
 //                               where they should be, "other": stem samples that are anything else but silence}
-//   separate | cancel           ask
-//   status                      {"connection", "job", "progress", "recorded", "message", "folder"}
+//   separate | accompany | cancel
+//   session KEY | role NUMBER | want STEM 0|1
+//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
 //   timing BLOCK COUNT          cost of the callback: {"median", "worst"} as a share of the block's time at 48 kHz
@@ -81,10 +82,11 @@ struct Host {
         const Status now = talker->status();
         const char* connections[] = {"absent", "greeting", "connected", "refused"};
         const char* jobs[] = {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"};
-        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"message\": %s, "
+        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"tracks\": %d, \"context\": [%lld, %lld], \"message\": %s, "
                     "\"folder\": %s}\n",
                     connections[static_cast<int>(now.connection)], jobs[static_cast<int>(now.job)], now.progress,
-                    (long long)now.recorded.start, (long long)now.recorded.end, quoted(now.message).c_str(),
+                    (long long)now.recorded.start, (long long)now.recorded.end, now.tracks, (long long)now.context.start,
+                    (long long)now.context.end, quoted(now.message).c_str(),
                     quoted(now.folder).c_str());
     }
 
@@ -152,6 +154,22 @@ int main() {
             host.play(position, frames, size);
         } else if (command == "separate") {
             host.talker->separate();
+            std::puts("{}");
+        } else if (command == "accompany") {
+            host.talker->accompany();
+            std::puts("{}");
+        } else if (command == "session") {
+            std::string key;
+            words >> key;
+            host.talker->set_session(key);
+            std::puts("{}");
+        } else if (command == "role") {
+            words >> position;
+            host.talker->set_role(static_cast<int>(position));
+            std::puts("{}");
+        } else if (command == "want") {
+            words >> position >> size;
+            host.talker->want(static_cast<int>(position), size != 0);
             std::puts("{}");
         } else if (command == "cancel") {
             host.talker->cancel();

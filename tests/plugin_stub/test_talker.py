@@ -213,6 +213,68 @@ def test_garbage_from_the_server_does_no_harm(host):
         assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
 
 
+def session_of_three(host, address: str) -> list[BareHost]:
+    """Three instances, each in a process of its own, that hold the song's beginning, middle and end on three tracks."""
+    plugins = []
+    for role, (start, stop) in enumerate(((0, 60_000), (20_000, 80_000), (40_000, FRAMES)), 1):
+        plugin = host(address)
+        plugin.ask("session the-same")
+        plugin.ask(f"role {role}")
+        plugin.ask(f"play {start} {stop - start} 512")
+        plugins.append(plugin)
+    whole = {"tracks": 3, "context": [0, FRAMES]}
+    until(lambda: all(whole.items() <= plugin.ask("status").items() for plugin in plugins), "three tracks")
+    return plugins
+
+
+def assert_piano_plays(plugin: BareHost) -> None:
+    """One stereo bus holds half the song, to the sample where any of the tracks had something; the others are silent."""
+    heard = plugin.ask(f"play 0 {FRAMES} 333")
+    assert heard["track_wrong"] == heard["other"] == 0
+    assert 1.99 * FRAMES < heard["halves"] <= 2 * FRAMES
+
+
+def test_tracks_recorded_one_after_another_are_one_context_and_one_job_uses_them_all(host):
+    with running("support.jobs:company") as server:
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")
+        plugins[1].ask("accompany")
+        assert plugins[1].until("job", "done", "failed")["job"] == "done", plugins[1].ask("status")
+        assert_piano_plays(plugins[1])
+        heard = plugins[0].ask(f"play 0 {FRAMES} 512")  # who did not ask hears nothing
+        assert heard["halves"] == heard["other"] == 0
+
+
+def test_an_accompaniment_asked_for_without_a_server_is_made_when_one_comes_and_after_it_was_killed(host, tmp_path):
+    port = free_port()
+    plugins = []
+    with killable(port, tmp_path, target="support.jobs:company"):
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{port}")
+    plugins[2].ask("accompany")
+    assert plugins[2].until("job", "waiting")
+    with killable(port, tmp_path, target="support.jobs:company"):
+        assert plugins[2].until("job", "done", "failed")["job"] == "done", plugins[2].ask("status")
+        assert_piano_plays(plugins[2])
+
+
+@pytest.mark.parametrize(
+    ("commands", "words"),
+    [
+        (["role 1", "want 1 0", "want 2 0", "want 3 0", "play 0 9000 512"], "nothing to make"),
+        (["role 1"], "recorded"),
+        (["play 0 9000 512"], "what it plays"),
+    ],
+)
+def test_an_accompaniment_that_cannot_be_says_why(host, commands, words):
+    with running("support.jobs:company") as server:
+        plugin = host(f"tcp://127.0.0.1:{server.port}")
+        for command in commands:
+            plugin.ask(command)
+        if "play" in commands[-1]:
+            until(lambda: plugin.ask("status")["tracks"] == 1, "the take")
+        plugin.ask("accompany")
+        assert words in until(lambda: plugin.ask("status")["message"], "a message")
+
+
 def test_the_plug_in_goes_at_once_while_a_job_runs(host):
     with running() as server:
         plugin = host(f"tcp://127.0.0.1:{server.port}")
