@@ -44,7 +44,7 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 system:
 	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 \
 	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev \
-	  jackd2 jalv ardour puredata-core
+	  jackd2 jalv ardour puredata-core supercollider-language supercollider-server
 
 # VST3, CLAP, LV2 and the JACK standalone, in build/plugin/bin.
 plugin:
