@@ -9,6 +9,10 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/models": ("", "answered by /stemweave/models name ..."),
     "/presets": ("", "answered by /stemweave/presets name ..."),
     "/subscribe": ("[seconds]", "hear of everybody's jobs for so long (60); answered by /stemweave/subscribed seconds"),
+    "/reply": (
+        "port",
+        "answer me at this port of my machine, 0: at the one I send from; answered by /stemweave/replying port",
+    ),
     "/separate": ("path outdir [seed]", "separate a file of this machine into outdir/STEM.wav"),
     "/generate": ("outdir seconds [want] [seed]", "make a song out of nothing"),
     "/accompany": ("stems outdir [want] [seed]", "make the missing sources to play along"),
@@ -30,6 +34,7 @@ REPLIES: dict[str, str] = {
     "/models": "name ...",
     "/presets": "name ...",
     "/subscribed": "seconds",
+    "/replying": "port",
     "/job/accepted": "id",
     "/job/progress": "id fraction",
     "/job/stem": "id name path",
@@ -38,4 +43,4 @@ REPLIES: dict[str, str] = {
     "/job/error": "id code text",
     "/error": "code text",
 }
-"""Sent, to the address and port the request came from."""
+"""Sent, to the address and port the request came from, or the port named by /reply."""

@@ -24,6 +24,7 @@ LONGEST_TEXT = 1000  # characters sent: datagrams stay under what any receiver t
 
 LONGEST_SUBSCRIPTION = 3600.0  # seconds
 MOST_SUBSCRIBERS = 32
+MOST_REPLY_PORTS = 256  # of senders; who named one longest ago is forgotten first
 ROLES = {
     "path": "mixture=",
     "stems": "",
@@ -34,7 +35,7 @@ SETTINGS = {"from": "start", "to": "stop", "seconds": "seconds"}  # argument to 
 
 
 class OscEndpoint:
-    """Listens on loopback and answers each sender at the port it sent from."""
+    """Listens on loopback and answers each sender at the port it sent from, or at one it named."""
 
     def __init__(self, host: str, port: int, server: "Server"):
         self.server = server
@@ -52,11 +53,14 @@ class OscEndpoint:
         self.port = self._socket.getsockname()[1]
         self._handlers: dict[str, Callable[..., None]] = {
             "/ping": self._ping, "/version": self._version, "/status": self._status, "/models": self._models,
-            "/presets": self._presets, "/subscribe": self._subscribe, "/job/cancel": self._cancel,
+            "/presets": self._presets, "/subscribe": self._subscribe, "/reply": self._reply, "/job/cancel": self._cancel,
         }  # fmt: skip
         for address, usage in task_usages():
             self._handlers[address] = partial(self._task, address[1:], usage.split())
         self._subscribers: dict[tuple, float] = {}  # sender to when it ends
+        self._replies: dict[
+            tuple, tuple
+        ] = {}  # sender to where it hears, for programs that send and hear by two sockets
         assert set(self._handlers) == set(ADDRESSES)
 
     def fileno(self) -> int:
@@ -118,6 +122,17 @@ class OscEndpoint:
         self._subscribers[sender] = time.monotonic() + lasts
         self.send(sender, "/subscribed", lasts)
 
+    def _reply(self, sender: tuple, port: str | float) -> None:
+        named = int(number(port))
+        if not 0 <= named <= 65535:
+            raise ValueError("a port is a number up to 65535")
+        self._replies.pop(sender, None)
+        if named:
+            self._replies[sender] = (sender[0], named)
+        while len(self._replies) > MOST_REPLY_PORTS:
+            self._replies.pop(next(iter(self._replies)))
+        self.send(sender, "/replying", named)
+
     def _task(self, task: str, names: list[str], sender: tuple, *arguments: str | float) -> None:
         """Any task; names: of its arguments, in order, those in brackets may be left out."""
         if not sum("[" not in name for name in names) <= len(arguments) <= len(names):
@@ -168,7 +183,7 @@ class OscEndpoint:
         for argument in arguments:
             builder.add_arg(argument[:LONGEST_TEXT] if isinstance(argument, str) else argument)
         try:
-            self._socket.sendto(builder.build().dgram, sender)
+            self._socket.sendto(builder.build().dgram, self._replies.get(sender, sender))
         except OSError:
             return  # nobody listens there any more, which UDP lets happen
 

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from support.models import write_tiny_model
 from support.servers import running
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
-from bridge.osc.endpoint import task_usages
+from bridge.osc.endpoint import MOST_REPLY_PORTS, task_usages
 from bridge.workers import PERFORM
 from engine.audio import read_audio, write_audio
 
@@ -137,6 +138,49 @@ def test_a_subscriber_hears_of_jobs_of_others_until_its_time_is_up(osc_server, p
     listener.send("/ping")
     assert listener.hear("/pong") == []  # and nothing before it
     listener.socket.close()
+
+
+def test_who_sends_and_hears_by_two_sockets_names_the_port_it_hears_at(osc_server, patch, stems, tmp_path):
+    """As Max does; others are answered as before, and the job is the sender's."""
+    ear, other = Patch(patch.port), Patch(patch.port)
+    at = ear.socket.getsockname()[1]
+    patch.send("/reply", float(at))
+    assert ear.hear("/replying") == [at]
+    patch.send("/accompany", stems, str(tmp_path / "out"), "drums")
+    (job,) = ear.hear("/job/accepted")
+    assert ear.hear("/job/done") == [job]
+    patch.send("/generate", str(tmp_path / "long"), 100)
+    (job,) = ear.hear("/job/accepted")
+    patch.send("/job/cancel", job)
+    assert ear.hear("/job/cancelled") == [job]
+    other.send("/ping")
+    assert other.hear("/pong") == []
+    patch.send("/reply", 0)
+    assert patch.hear("/replying") == [0]  # and nothing before it
+    ear.socket.close()
+    other.socket.close()
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "many", float("nan")])
+def test_a_port_that_is_none_is_refused(patch, port):
+    patch.send("/reply", port)
+    code, text = patch.hear("/error")
+    assert code == "bad_arguments"
+    assert "/stemweave/reply port" in text
+
+
+def test_ports_named_long_ago_are_forgotten_first(patch):
+    with ExitStack() as stack:
+        ear, *senders = (Patch(patch.port) for _ in range(MOST_REPLY_PORTS + 2))
+        for one in (ear, *senders):
+            stack.enter_context(one.socket)
+        for sender in senders:
+            sender.send("/reply", ear.socket.getsockname()[1])
+            ear.hear("/replying")
+        senders[0].send("/ping")
+        assert senders[0].hear("/pong") == []
+        senders[1].send("/ping")
+        assert ear.hear("/pong") == []
 
 
 def test_a_missing_file_is_told(patch, tmp_path):
