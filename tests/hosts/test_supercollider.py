@@ -13,7 +13,7 @@ import soundfile
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.models import write_tiny_model
-from support.servers import running, until
+from support.servers import running, udp_port, until
 
 from bridge.osc.addresses import ROOT
 from bridge.osc.endpoint import task_usages
@@ -53,12 +53,6 @@ def answering() -> bool:
     except jack.JackError:
         return False
     return True
-
-
-def udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def command(folder: Path, code: str) -> dict:
