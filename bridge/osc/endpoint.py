@@ -12,7 +12,7 @@ from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
 from bridge.errors import BridgeError
-from bridge.osc.addresses import ADDRESSES, ROOT
+from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class OscEndpoint:
 
     def _handle(self, sender: tuple, address: str, arguments: list[Any]) -> None:
         handler = self._handlers.get(address.removeprefix(ROOT)) if address.startswith(ROOT) else None
+        if handler is None and address.removeprefix(ROOT) in REPLIES:
+            return  # from a server like this one, sent here by a port somebody named; two would answer each other for ever
         if handler is None:
             self.send(
                 sender, "/error", "unknown_address", f"{address} is not known; see the README's table of addresses."
@@ -124,8 +126,8 @@ class OscEndpoint:
 
     def _reply(self, sender: tuple, port: str | float) -> None:
         named = int(number(port))
-        if not 0 <= named <= 65535:
-            raise ValueError("a port is a number up to 65535")
+        if not 0 <= named <= 65535 or named == self.port:
+            raise ValueError("a port is a number up to 65535, and not the server's own")
         self._replies.pop(sender, None)
         if named:
             self._replies[sender] = (sender[0], named)

@@ -169,6 +169,16 @@ def test_a_port_that_is_none_is_refused(patch, port):
     assert "/stemweave/reply port" in text
 
 
+def test_a_server_does_not_answer_answers(patch):
+    """Told to reply at another server, or at itself, it would talk for ever."""
+    patch.send("/reply", patch.port)
+    assert patch.hear("/error")[0] == "bad_arguments"
+    for reply in set(REPLIES) - set(ADDRESSES):
+        patch.send(reply)
+    patch.send("/ping")
+    assert patch.hear("/pong") == []  # and nothing before it
+
+
 def test_ports_named_long_ago_are_forgotten_first(patch):
     with ExitStack() as stack:
         ear, *senders = (Patch(patch.port) for _ in range(MOST_REPLY_PORTS + 2))
