@@ -1,5 +1,6 @@
 """The OSC end of the server: datagrams in and out of one socket, within the server's own loop."""
 
+import logging
 import math
 import socket
 import time
@@ -32,6 +33,9 @@ ROLES = {
     "clip": "like=",
 }  # argument to what bridge.files reads it as
 SETTINGS = {"from": "start", "to": "stop", "seconds": "seconds"}  # argument to field of engine.request.Request
+
+# python-osc writes a line about every datagram that is not OSC, with all its bytes: a way to fill somebody's disk.
+logging.getLogger().addFilter(lambda record: "pythonosc" not in record.pathname)
 
 
 class OscEndpoint:

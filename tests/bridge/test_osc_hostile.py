@@ -59,6 +59,14 @@ def test_it_still_answers(patch):
     assert hear(patch, "/pong") == []
 
 
+@pytest.mark.parametrize("data", [b"no OSC", b"/stemweave/ping\0,Q\0\0", b"#bundle\0nonsense"])
+def test_garbage_does_not_fill_the_log(patch, caplog, data):
+    patch.send(data)
+    say(patch, "/version")
+    hear(patch, "/version")
+    assert not caplog.records
+
+
 def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server):
     speaker, mixture = Speaker(server.port), song(1000)
     import hashlib

@@ -75,17 +75,21 @@ import sys
 from pathlib import Path
 from bridge.server import Server
 if __name__ == "__main__":
-    port, target, folder = sys.argv[1:]
-    Server(port=int(port), target=target, folder=Path(folder) if folder else None).run()
+    port, target, folder, osc_port = sys.argv[1:]
+    osc = int(osc_port) if osc_port else None
+    Server(port=int(port), osc_port=osc, target=target, folder=Path(folder) if folder else None).run()
 """
 
 
 @contextmanager
-def killable(port: int, scratch: Path, folder: Path | None = None, target: str = HALVES) -> Iterator[subprocess.Popen]:
+def killable(
+    port: int, scratch: Path, folder: Path | None = None, target: str = HALVES, osc_port: int | None = None
+) -> Iterator[subprocess.Popen]:
     """A server in a process of its own that is killed without a warning at the end, or before. folder: of jobs that outlive it."""
     script = scratch / "serve.py"
     script.write_text(SERVE, encoding="utf-8")
-    process = subprocess.Popen([sys.executable, str(script), str(port), target, str(folder or "")])
+    told = (port, target, folder or "", osc_port or "")
+    process = subprocess.Popen([sys.executable, str(script), *map(str, told)])
     try:
         yield process
     finally:
