@@ -77,7 +77,8 @@ from bridge.server import Server
 if __name__ == "__main__":
     port, target, folder, osc_port = sys.argv[1:]
     osc = int(osc_port) if osc_port else None
-    Server(port=int(port), osc_port=osc, target=target, folder=Path(folder) if folder else None).run()
+    # On a busy machine a worker may take longer to start than a client that only listens is waited for by default.
+    Server(port=int(port), osc_port=osc, target=target, folder=Path(folder) if folder else None, gone_after=60).run()
 """
 
 
