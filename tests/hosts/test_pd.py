@@ -62,12 +62,12 @@ def test_the_patch_shows_what_went_wrong(osc_port, tmp_path):
 
 
 def test_the_patch_cancels(osc_port, tmp_path):
-    """Generating an hour would take long; the patch stops it."""
+    """Generating 100 s would take many minutes; the patch stops it."""
     canceller = tmp_path / "cancel.pd"
     canceller.write_text(
         "#N canvas 0 0 300 200 10;\n#X obj 10 10 r stemweave-state;\n#X obj 10 40 route accepted;\n"
         "#X msg 10 70 cancel;\n#X obj 10 100 s stemweave-do;\n#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 2 0 3 0;\n"
     )
-    console = pd(tmp_path, osc_port, f"generate {tmp_path}/out 3000", canceller)
+    console = pd(tmp_path, osc_port, f"generate {tmp_path}/out 100", canceller)
     assert "cancelled" in console
     assert not (tmp_path / "out").exists()

@@ -179,7 +179,7 @@ def test_errors_and_questions_are_answered(server, tmp_path):
 
 @pytest.mark.parametrize("when", ["at once", "accepted"])
 def test_a_job_is_cancelled_before_and_after_it_has_an_id(server, tmp_path, when):
-    """Generating 100 s would take half an hour."""
+    """Generating 100 s would take many minutes."""
     cancel = {
         "at once": "j.cancel;",
         "accepted": "j.on { |job, event| if(event == \\accepted) { job.cancel } };",
