@@ -24,11 +24,16 @@ DAMAGED = "damaged"
 TAKEN = "taken"
 CONTEXT = "context"
 WORKER_DIED = "worker_died"
+FORBIDDEN = "forbidden"
 RETRYABLE = {WORKER_DIED, DAMAGED, "no_resource"}
 
 
 class BridgeError(StemweaveError):
     """The server or the connection to it cannot do what was asked."""
+
+
+class Forbidden(BridgeError):
+    """A path that the server may not use."""
 
 
 class ProtocolError(BridgeError):
@@ -62,5 +67,7 @@ class RemoteError(BridgeError):
 
 
 def code_of(error: BaseException) -> str:
-    """Protocol code of an error raised in the engine; "internal" for what nobody foresaw."""
+    """Protocol code of an error raised in the engine or on the way to it; "internal" for what nobody foresaw."""
+    if isinstance(error, Forbidden):
+        return FORBIDDEN
     return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), INTERNAL)

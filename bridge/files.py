@@ -1,5 +1,6 @@
 """Tasks on files of this machine, for the command line and OSC: stems by name or by folder in, stems and their recipe out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +14,30 @@ SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 NO_STEMS = ("residual", "mixture")  # what `separate` and the demo write beside stems
 
 
-def stem_paths(given: list[str], role: str = "") -> dict[str, Path]:
-    """NAME=FILE, or a folder whose files are called after their sources: {role + name: path}. "after:FOLDER" for another role."""
+def path_in(text: str) -> str:
+    """The path in one of the texts that `stem_paths` reads."""
+    return text.partition("=")[2] if "=" in text else text.removeprefix(AFTER)
+
+
+def stem_paths(given: list[str], role: str = "", found_at: Callable[[str | Path], Path] = Path) -> dict[str, Path]:
+    """NAME=FILE, or a folder whose files are called after their sources: {role + name: path}. "after:FOLDER" for another role.
+
+    found_at: gives the path to use for one that was given or found in a folder, or raises.
+    """
     found: dict[str, Path] = {}
     for text in given:
-        name, equals, path = text.partition("=")
+        name, equals, _ = text.partition("=")
         if text.startswith(AFTER) and not equals:
-            found |= stem_paths([text.removeprefix(AFTER)], AFTER)
+            found |= stem_paths([path_in(text)], AFTER, found_at)
         elif equals:
-            found[role + name] = Path(path)
-        elif Path(text).is_dir():
-            files = [f for f in sorted(Path(text).iterdir()) if f.suffix.lower() in SUFFIXES and f.stem not in NO_STEMS]
+            found[role + name] = found_at(path_in(text))
+        elif (folder := found_at(text)).is_dir():
+            files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in SUFFIXES and f.stem not in NO_STEMS]
             if not files:
                 raise AudioError(
                     f"There is no audio in the folder {text}.", "Its files are to be called bass.wav and so on."
                 )
-            found |= {role + file.stem: file for file in files}
+            found |= {role + file.stem: found_at(file) for file in files}
         else:
             raise PresetError(
                 f"'{text}' is not a stem.", "Give NAME=FILE, for example bass=take3.wav, or a folder of stems."

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import zmq
 
 from bridge import errors, protocol
 from bridge.contexts import Contexts, Gathering
-from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
+from bridge.errors import BridgeError, ContextError, DamagedChunk, Forbidden, ProtocolError
+from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
 from bridge.ports import LOOPBACK, owner
@@ -68,7 +69,8 @@ class Server:
     """Serves `stemweave serve`. host must be this machine's loopback; osc_port None leaves OSC out.
 
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
-    outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take.
+    outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
+    in; by default those of bridge.folders.usual.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Server:
         cancel_grace: float = CANCEL_GRACE,
         folder: Path | None = None,
         quota: int = QUOTA,
+        folders: Iterable[Path] = (),
     ):
         if host not in LOOPBACK:
             raise BridgeError(
@@ -88,6 +91,7 @@ class Server:
                 "Leave --host out; other machines can come in through an SSH tunnel.",
             )
         self.host, self.port, self.gone_after, self.cancel_grace = host, port, gone_after, cancel_grace
+        self.folders = Folders(folders)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
         self.contexts = Contexts()
@@ -98,7 +102,7 @@ class Server:
         except BridgeError:
             self._hang_up()
             raise
-        self.worker, self._failed_starts = Worker(target), 0
+        self.worker, self._failed_starts = Worker(target, self.folders), 0
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
             Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
@@ -270,10 +274,6 @@ class Server:
                 self.send(client, Credit(job.id, protocol.CREDIT))
             return
         gathering = self._gathering(message) if message.context else None
-        refusal = self._refusal(client, message)
-        if refusal:
-            self._fail(client, *refusal, job=message.job)
-            return
         settings = {key: getattr(message, key) for key in ("start", "stop", "seconds")} | {
             "wanted": tuple(message.wanted)
         }
@@ -281,6 +281,10 @@ class Server:
             message.job, message.preset, message.overrides, self.jobs.folder_for(message.job), message.audio,
             parts=tuple(message.parts), settings=settings,
         )  # fmt: skip
+        refusal = self._refusal(client, message, order)
+        if refusal:
+            self._fail(client, *refusal, job=message.job)
+            return
         job = self.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
         if not message.audio.frames:
             self.jobs.enqueue(job)
@@ -317,7 +321,7 @@ class Server:
         for client in members:
             self.send(client, Tracks(context, list(members.values())))
 
-    def _refusal(self, client: bytes, message: Submit) -> tuple[str, str, str] | None:
+    def _refusal(self, client: bytes, message: Submit, order: Order) -> tuple[str, str, str] | None:
         """(code, message, hint) when a job cannot be taken."""
         audio = message.audio
         if not (0 < len(message.job) <= 64 and message.job.isprintable()):
@@ -342,6 +346,10 @@ class Server:
             )
         if self.full():
             return errors.LIMIT, f"The server has {protocol.MAX_ALL_JOBS} jobs open already.", "Try again later."
+        try:
+            self.folders.check(order)
+        except Forbidden as error:
+            return errors.FORBIDDEN, error.message, error.hint
         return self.unknown_preset(message.preset)
 
     def full(self) -> bool:
@@ -402,10 +410,11 @@ class Server:
     def submit_files(
         self, owner: object, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
     ) -> Job:
-        """A job on files of this machine, for OSC, whose senders cannot carry audio."""
+        """A job on files of this machine, for OSC, whose senders cannot carry audio. Forbidden for files it may not use."""
         name = str(uuid.uuid4())
         folder = self.jobs.folder_for(name)
         order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings)
+        self.folders.check(order)
         job = self.jobs.add(Job(order, owner, keep=True))
         self.jobs.enqueue(job)
         return job

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bridge.errors import INTERNAL, code_of
+from bridge.folders import Folders
 from bridge.jobs import Job, Order
 from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
@@ -25,10 +26,11 @@ PROGRESS_EVERY = 0.05  # seconds: a network call may take less than a message is
 
 
 class Desk:
-    """A running order's way to its server: it reports, and asks whether to go on."""
+    """A running order's way to its server: it reports, and asks whether to go on. folders: what it may read and write."""
 
-    def __init__(self, connection: Connection, cancel: Any, number: int, order: Order):
+    def __init__(self, connection: Connection, cancel: Any, number: int, order: Order, folders: Folders):
         self._connection, self._cancel, self._number, self.order = connection, cancel, number, order
+        self.folders = folders
         self._last = 0.0
         self._hashes: dict[str, Any] = {}
 
@@ -65,24 +67,30 @@ def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from files to files."""
     from bridge.files import read_parts, stem_paths, write_stems
     from engine.filling import perform
+    from engine.models import find_model
     from engine.presets import load_preset
-    from engine.recipe import recipe_of
+    from engine.recipe import NAME, recipe_of
     from engine.request import Request
 
-    order = desk.order
+    order, inside = desk.order, desk.folders.inside
+    desk.folders.check(order)
     preset = load_preset(order.preset, **order.overrides)
+    if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
+        inside(preset.model)
     model = _model(preset.model, preset.device, preset.backend)
     run = partial(perform, model, preset=preset, on_progress=desk.progress, cancelled=desk.cancelled)
     if order.audio is not None:
         run(_spooled(order), on_partial=desk.partial)
         return
-    paths = stem_paths(list(order.files))
+    paths = stem_paths(list(order.files), found_at=inside)
     rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
     request = Request.of(rate, parts, **order.settings)
     stems = run(request)
-    Path(order.out).mkdir(parents=True, exist_ok=True)
+    out = inside(order.out)
+    inside(out / NAME)  # it would follow a link of that name, while stems replace one
+    out.mkdir(parents=True, exist_ok=True)
     recipe = recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
-    for name, path in write_stems(Path(order.out), stems, rate, recipe).items():
+    for name, path in write_stems(out, stems, rate, recipe).items():
         desk.wrote(name, path)
 
 
@@ -134,7 +142,7 @@ def _names() -> tuple[list[str], list[str]]:
     return names[0], names[1]
 
 
-def worker_main(connection: Connection, cancel: Any, target: str) -> None:
+def worker_main(connection: Connection, cancel: Any, target: str, folders: Folders) -> None:
     """The worker process: one order after another until the server hangs up."""
     threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     module, function = target.split(":")
@@ -143,7 +151,7 @@ def worker_main(connection: Connection, cancel: Any, target: str) -> None:
         connection.send(("ready", *_names()))
         while True:
             number, order = connection.recv()
-            connection.send(_outcome(run, Desk(connection, cancel, number, order)))
+            connection.send(_outcome(run, Desk(connection, cancel, number, order, folders)))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 
@@ -185,8 +193,8 @@ def _leave_with_parent(parent: int) -> None:
 class Worker:
     """The server's end of one worker process; starts another when it dies."""
 
-    def __init__(self, target: str = PERFORM):
-        self.target = target
+    def __init__(self, target: str = PERFORM, folders: Folders | None = None):
+        self.target, self.folders = target, folders or Folders()
         self.job: Job | None = None
         self.models: list[str] = []
         self.presets: list[str] = []
@@ -200,8 +208,9 @@ class Worker:
         self.connection, theirs = self._context.Pipe()
         self.cancel_number = self._context.RawValue("q", 0)  # raw: a lock would outlive a killed worker
         self.process = self._context.Process(
-            target=worker_main, args=(theirs, self.cancel_number, self.target), daemon=True, name="stemweave-worker"
-        )
+            target=worker_main, args=(theirs, self.cancel_number, self.target, self.folders), daemon=True,
+            name="stemweave-worker",
+        )  # fmt: skip
         self.process.start()
         theirs.close()
 

@@ -22,16 +22,25 @@ def serve(
         Path | None,
         typer.Option(help="where jobs outlive the server; by default with the user's data, one folder a port"),
     ] = None,
+    folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="what clients may name files in; repeatable; default: your home and this folder",
+        ),
+    ] = None,
     quota: Annotated[float, typer.Option(min=0, help="gigabytes that finished jobs may take")] = QUOTA / 1e9,
 ) -> None:
     """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
     from bridge.server import Server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    folder = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
-    server = Server(host, port, osc_port or None, folder=folder, quota=int(quota * 1e9))
+    spool = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
+    server = Server(host, port, osc_port or None, folder=spool, quota=int(quota * 1e9), folders=folder or ())
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://{host}:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
+    err.print(f"files only in {server.folders}", style="dim", soft_wrap=True)
     err.print("loading the engine ... (Ctrl-C stops the server)", style="dim")
     server.run(lambda: err.print(f"ready; models: {', '.join(server.worker.models) or 'none'}", style="green"))
     err.print("stopped", style="dim")

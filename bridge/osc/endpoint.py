@@ -12,7 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
-from bridge.errors import BridgeError
+from bridge.errors import FORBIDDEN, BridgeError, Forbidden
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 
@@ -153,7 +153,11 @@ class OscEndpoint:
         if self.server.full():
             self.send(sender, "/error", "limit", "Too many jobs are open; wait for one, or cancel one.")
             return
-        job = self.server.submit_files(sender, task, files, out, whole, settings)
+        try:
+            job = self.server.submit_files(sender, task, files, out, whole, settings)
+        except Forbidden as error:
+            self.send(sender, "/error", FORBIDDEN, f"{error.message} {error.hint}")
+            return
         self._tell(job, "/job/accepted", job.id)
 
     def _cancel(self, sender: tuple, job: str) -> None:

@@ -1,15 +1,13 @@
 """OSC by real datagrams: jobs on files, answers to the sender's port, numbers in any dress."""
 
-import socket
-import time
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
-from pythonosc.osc_message_builder import OscMessageBuilder
 from support.models import write_tiny_model
+from support.osc import Patch
 from support.servers import running
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
@@ -18,45 +16,13 @@ from bridge.workers import PERFORM
 from engine.audio import read_audio, write_audio
 
 
-class Patch:
-    """What a patch in Max or Pd is to us: a UDP socket that sends and hears."""
-
-    def __init__(self, port: int):
-        self.port = port
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(30)
-
-    def message(self, address: str, *arguments) -> OscMessage:
-        builder = OscMessageBuilder(address=ROOT + address)
-        for argument in arguments:
-            builder.add_arg(argument)
-        return builder.build()
-
-    def send(self, address: str, *arguments) -> None:
-        self.socket.sendto(self.message(address, *arguments).dgram, ("127.0.0.1", self.port))
-
-    def hear(self, address: str) -> list:
-        """Arguments of the next message to an address; others on the way are passed over, errors are not."""
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            data = self.socket.recv(65536)
-            assert len(data) < 1400
-            message = OscMessage(data)
-            assert message.address.removeprefix(ROOT) in REPLIES
-            if message.address == ROOT + address:
-                return list(message.params)
-            assert not message.address.endswith("error"), message.params
-        raise AssertionError(f"nothing came to {address}")
-
-
 @pytest.fixture(scope="module")
 def osc_server(tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
     write_tiny_model(models / "default")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0) as server:
+        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
             yield server
 
 

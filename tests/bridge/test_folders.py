@@ -1,0 +1,162 @@
+"""Paths that clients name lead nowhere but into the folders the server was given, over both protocols and for the worker again."""
+
+import multiprocessing
+import uuid
+from pathlib import Path
+
+import pytest
+from support.models import write_tiny_model
+from support.osc import Patch
+from support.servers import address, running, song
+
+from bridge.client import Client
+from bridge.errors import BridgeError, Forbidden, RemoteError
+from bridge.folders import Folders, usual
+from bridge.jobs import Order
+from bridge.workers import Desk, perform_order
+from engine.audio import write_audio
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Path:
+    """open/ is allowed, open-not/ (its name begins the same) and outside/ are not; links in open/ lead out and in a circle."""
+    base = tmp_path_factory.mktemp("places").resolve()
+    for name in ("open", "open-not", "outside"):
+        (base / name).mkdir()
+        write_audio(base / name / "song.wav", song(1000), 44_100)
+    (base / "open" / "file").symlink_to(base / "outside" / "song.wav")
+    (base / "open" / "folder").symlink_to(base / "outside")
+    (base / "open" / "circle").symlink_to(base / "open" / "circle")
+    (base / "outside" / "back").symlink_to(base / "open")
+    return base
+
+
+OUT = {
+    "outside": "outside/song.wav", "..": "open/../outside/song.wav", "link to a file": "open/file",
+    "link to a folder": "open/folder/song.wav", "same beginning": "open-not/song.wav", "not there": "outside/none.wav",
+    "circle": "open/circle", "out of what is not there": "open/none/../../outside", "root": "../../../../../..",
+}  # fmt: skip
+out = pytest.mark.parametrize("path", OUT.values(), ids=OUT)
+
+
+@out
+def test_what_leads_out_is_forbidden(places, path):
+    with pytest.raises(Forbidden, match="not in a folder that was opened to it") as caught:
+        Folders([places / "open"]).inside(places / path)
+    assert "--folder" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "path", ["open", "open/song.wav", "open/new/folder", "open/folder/../open/a", "outside/back/song.wav"]
+)
+def test_what_leads_in_is_found_where_it_is(places, path):
+    found = Folders([places / "open"]).inside(places / path)
+    assert found == (places / path).resolve()
+    assert found.parts[: len(places.parts) + 1] == (places / "open").parts
+
+
+def test_a_path_that_is_none_is_forbidden(places):
+    for path in ("nul\0l", "x" * 100_000):
+        with pytest.raises(Forbidden):
+            Folders([places / "open"]).inside(path)
+
+
+def test_a_folder_that_is_not_there_cannot_be_opened(places):
+    with pytest.raises(BridgeError, match="There is no folder"):
+        Folders([places / "none"])
+
+
+def test_usually_home_and_the_current_folder_are_open_but_never_what_holds_the_home(places, monkeypatch):
+    monkeypatch.setenv("HOME", str(places / "open"))
+    for here, expected in (
+        (places / "outside", (places / "open", places / "outside")),
+        (places, (places / "open",)),
+        (Path("/"), (places / "open",)),
+        (places / "open", (places / "open",)),
+    ):
+        monkeypatch.chdir(here)
+        assert usual() == expected
+
+
+@pytest.fixture(scope="module")
+def server(places):
+    with running(osc_port=0, folders=[places / "open"]) as server:
+        yield server
+
+
+@pytest.fixture
+def patch(server):
+    with Patch(server._osc.port) as patch:
+        yield patch
+
+
+@out
+def test_over_osc_no_argument_leads_out(places, patch, path):
+    bad, good = f"{places}/{path}", f"{places}/open/out"
+    for call in (
+        ("/separate", bad, good), ("/separate", f"{places}/open/song.wav", bad), ("/generate", bad, 1.0),
+        ("/accompany", bad, good), ("/accompany", f"bass={bad}", good), ("/transition", f"{places}/open", bad, good, 1.0),
+        ("/transition", f"{places}/open", f"bass={bad}", good, 1.0), ("/restyle", f"{places}/open", bad, good),
+    ):  # fmt: skip
+        patch.send(*call)
+        code, text = patch.hear("/error")
+        assert (code, path in text, "--folder" in text) == ("forbidden", True, True), call
+
+
+@out
+def test_over_zeromq_neither_model_nor_preset_leads_out(places, server, path):
+    with Client(address(server)) as client:
+        for preset, overrides in (("separate", {"model": f"{places}/{path}"}), (f"{places}/{path}/x.toml", {})):
+            with pytest.raises(RemoteError, match="may not use") as caught:
+                client.separate(song(10), 44_100, preset, overrides)
+            assert (caught.value.code, "--folder" in caught.value.hint) == ("forbidden", True)
+        for overrides in ({"model": "default"}, {"model": f"{places}/open/model"}):
+            assert client.separate(song(10), 44_100, overrides=overrides)
+
+
+@pytest.fixture
+def perform(places, tmp_path, monkeypatch):
+    """Runs an order as the worker does; gives back what it reports. A tiny model is called "default"."""
+    write_tiny_model(tmp_path / "default")
+    monkeypatch.setenv("STEMWEAVE_MODELS", str(tmp_path))
+
+    def run(*files: str, out: Path, model: str = "default") -> list[tuple]:
+        order = Order(str(uuid.uuid4()), "separate", {"model": model}, tmp_path, files=files, out=str(out))
+        ours, theirs = multiprocessing.Pipe()
+        perform_order(Desk(theirs, multiprocessing.RawValue("q", 0), 1, order, Folders([places / "open"])))
+        return [ours.recv() for _ in iter(ours.poll, False)]
+
+    return run
+
+
+def test_the_worker_follows_no_link_it_finds_in_a_folder(places, perform):
+    stems = places / "open" / "stems"
+    stems.mkdir()
+    (stems / "bass.wav").symlink_to(places / "outside" / "song.wav")
+    for files in ((str(stems),), ("mixture=" + str(places / "outside" / "song.wav"),)):
+        with pytest.raises(Forbidden):
+            perform(*files, out=places / "open" / "out")
+    assert not (places / "open" / "out").exists()
+
+
+def test_the_worker_writes_through_no_link(places, perform):
+    folder, kept = places / "open" / "results", places / "outside" / "precious"
+    folder.mkdir()
+    kept.write_text("precious")
+    (folder / "recipe.json").symlink_to(kept)
+    song = f"mixture={places}/open/song.wav"
+    with pytest.raises(Forbidden):
+        perform(song, out=folder)
+    (folder / "recipe.json").unlink()
+    (folder / "bass.wav").symlink_to(kept)
+    written = [event for event in perform(song, out=folder) if event[0] == "wrote"]
+    assert len(written) == 5
+    assert kept.read_text() == "precious"
+    assert not (folder / "bass.wav").is_symlink()
+
+
+def test_the_worker_takes_no_model_by_a_link_of_its_name_in_the_current_folder(places, perform, tmp_path, monkeypatch):
+    (places / "open" / "mine").symlink_to(tmp_path / "default")
+    monkeypatch.chdir(places / "open")
+    with pytest.raises(Forbidden):
+        perform(f"mixture={places}/open/song.wav", out=places / "open" / "elsewhere", model="mine")

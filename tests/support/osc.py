@@ -1,0 +1,48 @@
+"""A patch in Max or Pd, as the server sees it."""
+
+import socket
+import time
+from typing import Any
+
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from bridge.osc.addresses import REPLIES, ROOT
+
+
+class Patch:
+    """What a patch in Max or Pd is to us: a UDP socket that sends and hears."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(30)
+
+    def message(self, address: str, *arguments: Any) -> OscMessage:
+        builder = OscMessageBuilder(address=ROOT + address)
+        for argument in arguments:
+            builder.add_arg(argument)
+        return builder.build()
+
+    def send(self, address: str, *arguments: Any) -> None:
+        self.socket.sendto(self.message(address, *arguments).dgram, ("127.0.0.1", self.port))
+
+    def hear(self, address: str) -> list:
+        """Arguments of the next message to an address; others on the way are passed over, errors are not."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            data = self.socket.recv(65536)
+            assert len(data) < 1400
+            message = OscMessage(data)
+            assert message.address.removeprefix(ROOT) in REPLIES
+            if message.address == ROOT + address:
+                return list(message.params)
+            assert not message.address.endswith("error"), message.params
+        raise AssertionError(f"nothing came to {address}")
+
+    def __enter__(self) -> "Patch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
