@@ -13,6 +13,7 @@ import numpy as np
 import zmq
 
 from bridge import protocol
+from bridge.doors import approach
 from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
     Accepted,
@@ -58,7 +59,8 @@ def find_server(address: str = ADDRESS, timeout: float = 0.3) -> Welcome | None:
 
 
 class Client:
-    """A connection to a server, said hello to. Use it in a `with`, from one thread (`cancel` may come from any).
+    """A connection to a server, said hello to. Use it in a `with`, from one thread (`cancel` may come from any). A server on
+    another machine must have been paired with this one (`stemweave pair`).
 
     A thread of its own gives the server signs of life, so callbacks may take their time. After a cut, or when the server was
     restarted, it says hello again and a running job is asked for again, under its UUID.
@@ -85,6 +87,7 @@ class Client:
         self._pinged = self._heard = time.monotonic()
         self._thread = threading.Thread(target=self._stay_alive, daemon=True, name="stemweave-client")
         try:
+            approach(self._socket, address)
             self._socket.connect(address)
             self._ask(Hello(protocol.VERSION, "stemweave-python"), Welcome, timeout)
             self._thread.start()

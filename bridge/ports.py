@@ -1,7 +1,10 @@
-"""Who holds a TCP or UDP port on this machine, as far as the system tells."""
+"""Addresses and ports of this machine, and who holds them, as far as the system tells."""
 
+import ipaddress
 import socket
 from pathlib import Path
+
+import psutil
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -26,6 +29,17 @@ def owner(port: int, kind: str = "tcp") -> str | None:
         except OSError:
             continue
     return None
+
+
+def addresses() -> list[str]:
+    """IPv4 addresses at which other machines may reach this one."""
+    found = [
+        address.address
+        for card in psutil.net_if_addrs().values()
+        for address in card
+        if address.family == socket.AF_INET
+    ]
+    return [address for address in found if not ipaddress.ip_address(address).is_loopback]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

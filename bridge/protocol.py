@@ -123,6 +123,13 @@ class Bye(Message):
     """The client leaves; its open jobs are cancelled, but those to be kept, and those whose end it was told are forgotten."""
 
 
+class Pair(Message):
+    """To the door for pairing only (see bridge/pairing.py): let this client in from now on, under the key it came with."""
+
+    version: str
+    name: str = ""
+
+
 # Server to client.
 
 
@@ -215,6 +222,13 @@ class Pong(Message):
     session: str
 
 
+class Paired(Message):
+    """Answer to `pair`. key: the server's lasting public key, Z85. name: the server's, for people."""
+
+    key: str
+    name: str = ""
+
+
 # Both ways.
 
 
@@ -236,7 +250,7 @@ class Credit(Message):
 
 MESSAGES: tuple[type[Message], ...] = (
     Hello, Submit, Join, Cancel, Status, Ping, Bye, Welcome, Accepted, Tracks, Give, Progress, Stretch, Done, Cancelled, Error,
-    Report, Pong, Chunk, Credit,
+    Report, Pong, Pair, Paired, Chunk, Credit,
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

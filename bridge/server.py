@@ -13,11 +13,11 @@ import zmq
 
 from bridge import errors, protocol
 from bridge.contexts import Contexts, Gathering
+from bridge.doors import Doors
 from bridge.errors import BridgeError, ContextError, DamagedChunk, Forbidden, ProtocolError
 from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
 from bridge.osc.endpoint import OscEndpoint
-from bridge.ports import LOOPBACK, owner
 from bridge.protocol import (
     TASKS,
     Accepted,
@@ -66,7 +66,7 @@ STARTS = 3  # times in a row a worker may die before it was ready
 
 
 class Server:
-    """Serves `stemweave serve`. host must be this machine's loopback; osc_port None leaves OSC out.
+    """Serves `stemweave serve`. host, port: see bridge.doors.Doors. osc_port: on loopback, whatever host is; None leaves OSC out.
 
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
     outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
@@ -85,19 +85,17 @@ class Server:
         quota: int = QUOTA,
         folders: Iterable[Path] = (),
     ):
-        if host not in LOOPBACK:
-            raise BridgeError(
-                f"stemweave only listens on this machine for now, not on {host}.",
-                "Leave --host out; other machines can come in through an SSH tunnel.",
-            )
-        self.host, self.port, self.gone_after, self.cancel_grace = host, port, gone_after, cancel_grace
+        self.gone_after, self.cancel_grace = gone_after, cancel_grace
         self.folders = Folders(folders)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
         self.contexts = Contexts()
-        self._osc = OscEndpoint(host, osc_port, self) if osc_port is not None else None
-        self._socket = self._bind()
+        self._osc: OscEndpoint | None = None
+        self._doors = Doors(host, port)
+        self.port, self.outside = self._doors.port, self._doors.outside
         try:
+            if osc_port is not None:  # whoever can send a datagram is believed: of this machine only
+                self._osc = OscEndpoint("127.0.0.1", osc_port, self)
             self.jobs, self._stop = Jobs(folder, quota), threading.Event()
         except BridgeError:
             self._hang_up()
@@ -108,41 +106,11 @@ class Server:
             Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
         }  # fmt: skip
 
-    def _bind(self) -> zmq.Socket:
-        self._context = zmq.Context()
-        socket = self._context.socket(zmq.ROUTER)
-        socket.linger = 0
-        socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
-        socket.setsockopt(
-            zmq.SNDHWM, 4096
-        )  # ROUTER drops what is beyond, unsaid: credit has to keep the audio far below
-        socket.setsockopt(
-            zmq.RCVHWM, 8 * protocol.CREDIT
-        )  # more than a client has credit for, and no flood fills memory
-        try:
-            socket.bind(f"tcp://{'127.0.0.1' if self.host == 'localhost' else self.host}:{self.port}")
-        except zmq.ZMQError as error:
-            socket.close()
-            self._context.term()
-            if self._osc:
-                self._osc.close()
-            if error.errno != zmq.EADDRINUSE:
-                raise BridgeError(
-                    f"Cannot listen on {self.host} port {self.port}: {error}.", "Choose another."
-                ) from error
-            who = owner(self.port) or "another program"
-            raise BridgeError(
-                f"Port {self.port} is already in use by {who}.",
-                f"Stop it, or use another port: stemweave serve --port {self.port + 10}",
-            ) from error
-        self.port = int(socket.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])  # port 0 lets the system choose
-        return socket
-
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
         poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
+        for door in self._doors.sockets:
+            poller.register(door, zmq.POLLIN)
         if self._osc:
             poller.register(self._osc.fileno(), zmq.POLLIN)
         try:
@@ -180,18 +148,13 @@ class Server:
     def _hang_up(self) -> None:
         if self._osc:
             self._osc.close()
-        self._socket.close()
-        self._context.term()
+        self._doors.close()
 
     # Messages in.
 
     def _receive(self) -> None:
         """All messages that wait; one bad one is answered and costs nobody else anything."""
-        for _ in range(1000):
-            try:
-                client, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        for client, frames in self._doors.waiting():
             message: Message | None = None
             try:
                 decoded = protocol.decode(frames)
@@ -455,7 +418,7 @@ class Server:
             with open(job.order.folder / f"{stem}.f32", "rb") as file:
                 file.seek(first * job.frame_bytes())
                 payload = file.read(count * job.frame_bytes())
-            self._socket.send_multipart([job.owner, *protocol.chunk(job.id, stem, first, payload)])
+            self._doors.send(job.owner, protocol.chunk(job.id, stem, first, payload))
             if first + count < last:
                 job.outbox.appendleft((stem, first + count, last))
             job.credit -= 1
@@ -575,7 +538,7 @@ class Server:
         self.jobs.make_room()
 
     def send(self, client: bytes, message: Message) -> None:
-        self._socket.send_multipart([client, *protocol.encode(message)])
+        self._doors.send(client, protocol.encode(message))
 
     def _fail(self, client: bytes, code: str, message: str, hint: str = "", job: str = "") -> None:
         self.send(client, Error(code, message, hint, code in errors.RETRYABLE, job))

@@ -13,7 +13,10 @@ from bridge.jobs import QUOTA
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="address to listen on; only this machine's own for now")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(help="address to serve other machines at too, which have to be paired; 0.0.0.0: all there are"),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = protocol.DEFAULT_PORT,
     osc_port: Annotated[
         int, typer.Option(min=0, max=65535, help="for OSC; 0 leaves it out")
@@ -39,7 +42,9 @@ def serve(
     spool = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
     server = Server(host, port, osc_port or None, folder=spool, quota=int(quota * 1e9), folders=folder or ())
     server.stop_on_signals()
-    err.print(f"stemweave serves at tcp://{host}:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
+    err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
+    for address in server.outside:
+        err.print(f"and at {address} to machines that were paired with this one (stemweave pair)", soft_wrap=True)
     err.print(f"files only in {server.folders}", style="dim", soft_wrap=True)
     err.print("loading the engine ... (Ctrl-C stops the server)", style="dim")
     server.run(lambda: err.print(f"ready; models: {', '.join(server.worker.models) or 'none'}", style="green"))

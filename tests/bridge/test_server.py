@@ -238,11 +238,6 @@ def test_a_port_in_use_is_told_with_its_owner(server):
     assert "--port" in caught.value.hint
 
 
-def test_only_loopback_is_listened_on():
-    with pytest.raises(BridgeError, match="only listens on this machine"):
-        Server(host="0.0.0.0")
-
-
 def test_nobody_there_is_said_at_once_and_with_what_to_do():
     assert find_server("tcp://127.0.0.1:9", timeout=0.2) is None
     with pytest.raises(BridgeError, match="No stemweave server answers") as caught:

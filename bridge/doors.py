@@ -1,0 +1,172 @@
+"""The sockets of server and client: plain on this machine, under CURVE and for paired clients only from any other."""
+
+import hmac
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from bridge import keys, protocol
+from bridge.errors import BridgeError
+from bridge.ports import LOOPBACK, addresses, owner
+
+log = logging.getLogger("stemweave")
+
+DOMAIN = "stemweave"
+EVERY_ADDRESS = ("0.0.0.0", "*")
+AT_ONCE = 1000  # messages taken from one door before the next has its turn
+SHAKE_HANDS = 5000  # milliseconds a peer has to show that it is a client
+
+
+class Doors:
+    """A server's way to its clients, whichever door they came by. A client is called by bytes that no other has.
+
+    host: an address of this machine, or 0.0.0.0 for all it has now. Where that is not loopback, there is a second door at it, under
+    CURVE. The first one is always at 127.0.0.1. port: of both; 0 lets the system choose. BridgeError where they cannot be had.
+    outside: addresses of the second, as clients of other machines write them.
+    """
+
+    def __init__(self, host: str, port: int):
+        outside = _outside(host)
+        self._context = zmq.Context()
+        self._guard: ThreadAuthenticator | None = None
+        self.sockets: list[zmq.Socket] = []
+        try:
+            self.port = self._open(["127.0.0.1"], port)
+            self.outside = [f"tcp://{address}:{self.port}" for address in outside]
+            if outside:
+                self._guard = guard(self._context, Paired())
+                self._open(outside, self.port, keys.own("server"))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, hosts: list[str], port: int, pair: keys.KeyPair | None = None) -> int:
+        door = self._context.socket(zmq.ROUTER)
+        self.sockets.append(door)
+        door.linger = 0
+        door.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
+        door.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
+        door.setsockopt(zmq.SNDHWM, 4096)  # ROUTER drops what is beyond, unsaid: credit has to keep the audio far below
+        door.setsockopt(zmq.RCVHWM, 8 * protocol.CREDIT)  # more than a client has credit for, and no flood fills memory
+        if pair:
+            lock(door, pair)
+        for host in hosts:
+            _bind(door, host, port)
+        return int(door.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
+
+    def waiting(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Messages that have come, each with its client."""
+        for number, door in enumerate(self.sockets):
+            for _ in range(AT_ONCE):
+                try:
+                    identity, *frames = door.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                yield bytes([number]) + identity, frames
+
+    def send(self, client: bytes, frames: list) -> None:
+        self.sockets[client[0]].send_multipart([client[1:], *frames])
+
+    def close(self) -> None:
+        for door in self.sockets:
+            door.close()
+        if self._guard:
+            self._guard.stop()
+        self._context.term()
+
+
+class Paired:
+    """What the guard asks: only who has been paired comes in. Any fault in finding that out keeps the door shut."""
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        try:
+            known = keys.CLIENTS.keys().values()
+        except (BridgeError, OSError) as error:
+            log.warning("nobody is let in: %s", error)
+            return False
+        return any(hmac.compare_digest(key, one.encode()) for one in known)
+
+
+def guard(context: zmq.Context, judge: object) -> ThreadAuthenticator:
+    """Ask judge.callback(domain, key) about every client of the context's locked sockets."""
+    found = ThreadAuthenticator(context)
+    found.start()
+    found.configure_curve_callback(DOMAIN, judge)
+    return found
+
+
+def lock(door: zmq.Socket, pair: keys.KeyPair) -> None:
+    """Put a server's socket under CURVE. Without a guard in its context nobody comes in, rather than everybody."""
+    door.curve_server = True
+    door.curve_publickey, door.curve_secretkey = pair.public.encode(), pair.secret.encode()
+    door.zap_domain = DOMAIN.encode()
+    door.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+    door.setsockopt(zmq.HANDSHAKE_IVL, SHAKE_HANDS)
+
+
+def knock(door: zmq.Socket, pair: keys.KeyPair, server: str) -> None:
+    """Put a client's socket under CURVE. server: its public key."""
+    door.curve_publickey, door.curve_secretkey = pair.public.encode(), pair.secret.encode()
+    door.curve_serverkey = server.encode()
+
+
+def approach(door: zmq.Socket, address: str) -> None:
+    """Make a client's socket ready for tcp://HOST:PORT: with the key of the server it was paired with there, else plain.
+    BridgeError for a machine that this one was not paired with, so that nothing leaves it in the clear."""
+    url = urlsplit(address)
+    try:
+        place = f"{url.hostname}:{url.port}"
+    except ValueError:
+        return  # not an address: to connect will say so
+    if url.scheme != "tcp" or not url.hostname:
+        return
+    server = keys.SERVERS.keys().get(place)
+    if server:
+        knock(door, keys.own("client"), server)
+    elif not is_loopback(url.hostname):
+        raise BridgeError(
+            f"This machine was not paired with {place}.",
+            f"Run there: stemweave pair. And here what it then shows: stemweave pair {place} CODE",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is one of the names and addresses by which a machine speaks with itself."""
+    try:
+        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _outside(host: str) -> list[str]:
+    """The addresses meant by `host` that other machines can reach."""
+    if host in EVERY_ADDRESS:
+        return addresses()
+    if is_loopback(host):
+        return []
+    try:
+        found = socket.gethostbyname(host)
+    except OSError as error:
+        raise BridgeError(f"There is no address called {host}.", "Name one of this machine's, or 0.0.0.0.") from error
+    return [] if is_loopback(found) else [found]
+
+
+def _bind(door: zmq.Socket, host: str, port: int) -> None:
+    try:
+        door.bind(f"tcp://{host}:{port}")
+    except zmq.ZMQError as error:
+        if error.errno != zmq.EADDRINUSE:
+            mine = ", ".join(["127.0.0.1", *addresses()])
+            raise BridgeError(
+                f"Cannot listen on {host} port {port}: {error}.", f"Choose another. This machine's addresses: {mine}."
+            ) from error
+        who = owner(port) or "another program"
+        raise BridgeError(
+            f"Port {port} is already in use by {who}.",
+            f"Stop it, or use another port: stemweave serve --port {port + 10}",
+        ) from error
