@@ -72,9 +72,10 @@ class Doors:
     def send(self, client: bytes, frames: list) -> None:
         self.sockets[client[0]].send_multipart([client[1:], *frames])
 
-    def close(self) -> None:
+    def close(self, linger: int = 0) -> None:
+        """linger: milliseconds for what was said last to go out."""
         for door in self.sockets:
-            door.close()
+            door.close(linger)
         if self._guard:
             self._guard.stop()
         self._context.term()

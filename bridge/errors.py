@@ -25,7 +25,8 @@ TAKEN = "taken"
 CONTEXT = "context"
 WORKER_DIED = "worker_died"
 FORBIDDEN = "forbidden"
-RETRYABLE = {WORKER_DIED, DAMAGED, "no_resource"}
+CLOSING = "closing"
+RETRYABLE = {WORKER_DIED, DAMAGED, CLOSING, "no_resource"}
 
 
 class BridgeError(StemweaveError):

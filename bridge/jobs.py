@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bridge.contexts import Gathering
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
-from bridge.protocol import AudioShape, Part
+from bridge.protocol import LINES, AudioShape, Line, Part
 
 log = logging.getLogger("stemweave")
 
@@ -56,6 +56,7 @@ class Job:
     keep: bool = False
     received: int = 0
     gathering: Gathering | None = None
+    fraction: float = 0.0  # of its computing, 0 to 1
     tries: int = 0
     upload_hash: Any = field(
         default_factory=hashlib.sha256
@@ -89,6 +90,15 @@ class Job:
         if self.state != "uploading":
             return False
         return self.owner == client if self.gathering is None else self.gathering.due[0][0] == client
+
+    def line(self) -> Line:
+        """What others may see of it."""
+        audio = self.order.audio
+        uploaded = self.received / audio.frames if audio and audio.frames else 0.0
+        return Line(
+            self.id[:8], self.state, self.order.preset[:64], uploaded if self.state == "uploading" else self.fraction,
+            audio.frames / audio.sample_rate if audio and audio.sample_rate > 0 else 0.0, self.owner is not None,
+        )  # fmt: skip
 
     def leave(self) -> None:
         """Its client is gone."""
@@ -180,7 +190,7 @@ class Jobs:
         return self.folder / hashlib.sha256(job.encode()).hexdigest()[:32]
 
     def enqueue(self, job: Job, first: bool = False) -> None:
-        job.state = "queued"
+        job.state, job.fraction = "queued", 0.0
         self.queue.insert(0 if first else len(self.queue), job)
         self.note(job)
 
@@ -228,6 +238,20 @@ class Jobs:
             except OSError as error:
                 log.warning("%s", error.strerror)
         shutil.rmtree(job.order.folder, ignore_errors=True)
+
+    def lines(self) -> list[Line]:
+        """What a report tells of the jobs, see `Report`."""
+        rank = {"running": 0, "uploading": 1, "queued": 2}
+        place = {job.id: number for number, job in enumerate(self.queue)}
+
+        def key(job: Job) -> tuple:
+            return rank.get(job.state, 3), place.get(job.id, 0), -self._used.get(job.id, 0)
+
+        return [job.line() for job in sorted(self.by_id.values(), key=key)[:LINES]]
+
+    def lasting(self, job: Job) -> bool:
+        """Whether it is still there when the server is started again."""
+        return job.keep and self._ledger is not None
 
     def count(self) -> dict[str, int]:
         return dict(Counter(job.state for job in self.by_id.values()))

@@ -25,6 +25,7 @@ MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
 MAX_JOBS = 16  # open jobs of one client
 MAX_ALL_JOBS = 64  # open jobs of all clients together
 KEPT_JOBS = 4  # ended jobs of one client that can still be asked after
+LINES = 100  # jobs a report tells of
 PING_EVERY = 1.0  # seconds between a client's signs of life
 GONE_AFTER = 5.0  # seconds of silence after which a client's jobs are cancelled
 
@@ -209,13 +210,28 @@ class Error(Message):
     job: str = ""
 
 
+class Line(Struct):
+    """A job as others may see it. job: the first 8 characters of its name, for who has all of them may take it over. fraction: 0 to
+    1 of what its state does (upload, compute). seconds: of audio. here: its client is there."""
+
+    job: str
+    state: str
+    preset: str
+    fraction: float = 0.0
+    seconds: float = 0.0
+    here: bool = True
+
+
 class Report(Message):
-    """jobs: state to how many. worker: process id, 0 while it starts."""
+    """jobs: state to how many. worker: process id, 0 while it starts. lines: the jobs there are, those that run first, then those
+    that wait as they came, then what ended last; LINES at most. closing: no new jobs are taken."""
 
     session: str
     jobs: dict[str, int]
     worker: int
     uptime: float
+    lines: list[Line] = field(default_factory=list)
+    closing: bool = False
 
 
 class Pong(Message):

@@ -60,6 +60,8 @@ TRACK_GONE = (
     "A track of the session is gone that this job was to listen to.",
     "Ask again: the tracks that are left will be listened to.",
 )
+CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
+FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 
 STARTS = 3  # times in a row a worker may die before it was ready
@@ -84,8 +86,10 @@ class Server:
         folder: Path | None = None,
         quota: int = QUOTA,
         folders: Iterable[Path] = (),
+        finish: float = FINISH,
     ):
-        self.gone_after, self.cancel_grace = gone_after, cancel_grace
+        self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
+        self._closing_by: float | None = None
         self.folders = Folders(folders)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self.heard: dict[bytes, float] = {}
@@ -126,6 +130,8 @@ class Server:
                 self.worker.kill_if_deaf(self.cancel_grace)
                 self._drop_the_gone()
                 self._dispatch()
+                if self.closing:
+                    self._wind_up()
                 if ready and self.worker.ready:
                     ready()
                     ready = None
@@ -136,9 +142,22 @@ class Server:
         """End run() soon; may be called from any thread or a signal."""
         self._stop.set()
 
+    def drain(self) -> None:
+        """Take no new jobs, finish what runs, tell everybody, and then end run(); `finish` seconds at most. A second call ends it
+        at once. From any thread or a signal."""
+        if self.closing:
+            self.stop()
+        self._closing_by = time.monotonic() + self.finish
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is on its way out."""
+        return self._closing_by is not None
+
     def stop_on_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+        """SIGTERM drains, as who stops a service expects; Ctrl-C ends at once. Jobs that are to be kept outlive both."""
+        signal.signal(signal.SIGTERM, lambda *_: self.drain())
+        signal.signal(signal.SIGINT, lambda *_: self.stop())
 
     def close(self) -> None:
         self.worker.close()
@@ -148,7 +167,7 @@ class Server:
     def _hang_up(self) -> None:
         if self._osc:
             self._osc.close()
-        self._doors.close()
+        self._doors.close(linger=500 if self.closing else 0)
 
     # Messages in.
 
@@ -307,17 +326,21 @@ class Server:
                 f"{protocol.MAX_JOBS} jobs of this client are open already.",
                 "Wait for one, or cancel one.",
             )
-        if self.full():
-            return errors.LIMIT, f"The server has {protocol.MAX_ALL_JOBS} jobs open already.", "Try again later."
+        if shut := self.shut():
+            return shut
         try:
             self.folders.check(order)
         except Forbidden as error:
             return errors.FORBIDDEN, error.message, error.hint
         return self.unknown_preset(message.preset)
 
-    def full(self) -> bool:
-        """Whether no further job can be taken, from anybody."""
-        return sum(not job.at_rest for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS
+    def shut(self) -> tuple[str, str, str] | None:
+        """Why no further job can be taken, from anybody."""
+        if self.closing:
+            return CLOSED
+        if sum(not job.at_rest for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS:
+            return errors.LIMIT, f"The server has {protocol.MAX_ALL_JOBS} jobs open already.", "Try again later."
+        return None
 
     def unknown_preset(self, preset: str) -> tuple[str, str, str] | None:
         if self.worker.ready and preset not in self.worker.presets:
@@ -391,11 +414,27 @@ class Server:
 
     def report(self) -> Report:
         pid = self.worker.process.pid if self.worker.ready else 0
-        return Report(self.session, self.jobs.count(), pid or 0, time.monotonic() - self.started)
+        uptime = time.monotonic() - self.started
+        return Report(self.session, self.jobs.count(), pid or 0, uptime, self.jobs.lines(), self.closing)
+
+    def _wind_up(self) -> None:
+        """Refuse what has not begun and would not outlive the server; once what runs has ended and its client has it, stop."""
+        assert self._closing_by is not None
+        late = time.monotonic() > self._closing_by
+        for job in list(self.jobs.by_id.values()):
+            if job.state in OPEN and (late or job.state != "running") and not self.jobs.lasting(job):
+                self._end(job, "failed", CLOSED)
+        for job in list(self.jobs.by_id.values()):
+            self._deliver(job)
+        waiting = any(
+            job.state not in OPEN and job.owner is not None and not job.announced for job in self.jobs.by_id.values()
+        )
+        if late or (self.worker.job is None and not waiting):
+            self.stop()
 
     def _dispatch(self) -> None:
         """Give the worker the next job, and the clients the stems they have credit for."""
-        if self.worker.idle and (job := self.jobs.next()) is not None:
+        if self.worker.idle and not self.closing and (job := self.jobs.next()) is not None:
             try:
                 self.worker.give(job)
             except OSError:
@@ -466,6 +505,7 @@ class Server:
 
     def _worker_event(self, job: Job, kind: str, _id: str, *rest) -> None:
         if kind == "progress":
+            job.fraction = rest[0]
             self._progress(job, rest[0])
         elif kind == "partial":
             frames, job.stems = rest

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from bridge.cli import create, data, doctor, models, pair, separate, serve
+from bridge.cli import create, data, doctor, models, pair, separate, serve, status
 from bridge.cli.console import say_error
 from engine.errors import Cancelled, StemweaveError
 
@@ -29,6 +29,7 @@ app.command("transition")(create.transition)
 app.command("restyle")(create.restyle)
 app.command("redo")(create.redo)
 app.command("serve")(serve.serve)
+app.command("status")(status.status)
 app.command("pair")(pair.pair)
 app.command("doctor")(doctor.doctor)
 app.command("demo", hidden=True)(separate.demo)

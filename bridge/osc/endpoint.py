@@ -150,8 +150,9 @@ class OscEndpoint:
         settings["wanted"] = () if want in ("-", "") else tuple(name.strip() for name in want.split(","))
         out, seed = text(given["outdir"]), given.get("seed", 0)
         whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
-        if self.server.full():
-            self.send(sender, "/error", "limit", "Too many jobs are open; wait for one, or cancel one.")
+        if shut := self.server.shut():
+            code, message, hint = shut
+            self.send(sender, "/error", code, f"{message} {hint}")
             return
         try:
             job = self.server.submit_files(sender, task, files, out, whole, settings)

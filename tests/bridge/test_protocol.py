@@ -18,6 +18,7 @@ from bridge.protocol import (
     AudioShape,
     Chunk,
     Hello,
+    Line,
     Part,
     Submit,
     Track,
@@ -30,12 +31,14 @@ DOCUMENT = Path(protocol.__file__).with_name("PROTOCOL.md").read_text()
 text = st.text(max_size=40)
 number = st.integers(0, 2**53)
 track = st.builds(Track, text, text, text, number, number, number, st.booleans())
+fraction = st.floats(0, 1)
 VALUES = {
     str: text, int: number, float: st.floats(allow_nan=False), bool: st.booleans(), list[str]: st.lists(text, max_size=4),
     dict[str, int]: st.dictionaries(text, number, max_size=4), dict[str, str]: st.dictionaries(text, text, max_size=4),
     dict[str, str | int | float]: st.dictionaries(text, text | number, max_size=4),
     AudioShape: st.builds(AudioShape, number, number, number, text),
     list[Part]: st.lists(st.builds(Part, text, number), max_size=4), Track: track, list[Track]: st.lists(track, max_size=4),
+    list[Line]: st.lists(st.builds(Line, text, text, text, fraction, fraction, st.booleans()), max_size=4),
 }  # fmt: skip
 messages = st.one_of(
     *(

@@ -78,7 +78,10 @@ if __name__ == "__main__":
     port, target, folder, osc_port = sys.argv[1:]
     osc = int(osc_port) if osc_port else None
     # On a busy machine a worker may take longer to start than a client that only listens is waited for by default.
-    Server(port=int(port), osc_port=osc, target=target, folder=Path(folder) if folder else None, gone_after=60).run()
+    kept = Path(folder) if folder else None
+    server = Server(port=int(port), osc_port=osc, target=target, folder=kept, gone_after=60)
+    server.stop_on_signals()
+    server.run()
 """
 
 

@@ -1,0 +1,72 @@
+"""`stemweave status`: what a server says of its jobs, for people and for scripts."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import uuid
+
+import numpy as np
+import pytest
+from support.servers import Speaker, address, running, until
+
+from bridge.protocol import AudioShape, Credit, Submit
+
+AUDIO = np.zeros((1, 88_200), np.float32)
+SHAPE = AudioShape(44_100, 1, 88_200, hashlib.sha256(AUDIO.data).hexdigest())
+
+
+@pytest.fixture(scope="module")
+def busy():
+    """A server with a job in every state but done, 2 s each, and their names by state."""
+    jobs = {}
+    with running(gone_after=600) as server, Speaker(server.port) as speaker:
+        for state, seed in (("failed", 15), ("running", 17), ("queued", 0), ("uploading", 0)):
+            jobs[state] = str(uuid.uuid4())
+            speaker.say(Submit(jobs[state], SHAPE, overrides={"seed": seed}))
+            speaker.hear(Credit, jobs[state])
+            speaker.say_chunk(jobs[state], 0, AUDIO if state != "uploading" else AUDIO[:, :22_050])
+            speaker.hear(Credit, jobs[state])
+            until(lambda: server.jobs.by_id[jobs[state]].state == state, state)  # noqa: B023
+        yield server, jobs
+        server.cancel(server.jobs.by_id[jobs["queued"]])
+        server.cancel(server.jobs.by_id[jobs["running"]])
+
+
+def test_every_job_has_a_line_and_no_line_gives_a_whole_name(stemweave, busy):
+    server, jobs = busy
+    document = json.loads(stemweave("status", "--server", address(server), "--json").stdout)
+    assert document["jobs"] == dict.fromkeys(jobs, 1)
+    assert not document["closing"]
+    lines = document["lines"]
+    assert [line["state"] for line in lines] == ["running", "uploading", "queued", "failed"]
+    for line in lines:
+        assert line["job"] == jobs[line["state"]][:8]
+        assert (line["preset"], line["seconds"], line["here"]) == ("separate", 2.0, True)
+    assert [line["fraction"] for line in lines[:2]] == [1.0, 0.25]
+
+
+def test_people_get_a_table(stemweave, busy):
+    server, jobs = busy
+    shown = stemweave("status", "--server", address(server)).stdout
+    assert "ready; up 0:" in shown
+    assert "25 %" in shown
+    for state, job in jobs.items():
+        (row,) = [line for line in shown.splitlines() if job[:8] in line]
+        assert state in row
+        assert "2.0 s" in row
+
+
+def test_watching_goes_on_until_it_is_interrupted(stemweave, busy):
+    command = [sys.executable, "-m", "bridge", "status", "--server", address(busy[0]), "--watch", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=stemweave.environment)
+    uptimes = [json.loads(process.stdout.readline())["uptime"] for _ in range(2)]
+    assert uptimes[0] < uptimes[1]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_no_server_is_told(refused, stemweave):
+    refused(stemweave("status", "--server", "tcp://127.0.0.1:9"), "No stemweave server answers", "stemweave serve")
