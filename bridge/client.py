@@ -181,7 +181,8 @@ class Client:
         shape = AudioShape(request.sample_rate, channels, len(audio), hashlib.sha256(audio.data).hexdigest())
         submit = Submit(
             transfer.job, shape, preset, overrides, [Part(name, part.shape[1]) for name, part in parts.items()],
-            list(request.wanted), request.start, request.stop, request.seconds, keep,
+            list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
+            request.mixture_prompt,
         )  # fmt: skip
         self._heard, self._keeps = time.monotonic(), keep
         self._send(submit)

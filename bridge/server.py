@@ -256,9 +256,8 @@ class Server:
                 self.send(client, Credit(job.id, protocol.CREDIT))
             return
         gathering = self._gathering(message) if message.context else None
-        settings = {key: getattr(message, key) for key in ("start", "stop", "seconds")} | {
-            "wanted": tuple(message.wanted)
-        }
+        asked = ("start", "stop", "seconds", "prompts", "mixture_prompt")
+        settings = {key: getattr(message, key) for key in asked} | {"wanted": tuple(message.wanted)}
         order = Order(
             message.job, message.preset, message.overrides, self.jobs.folder_for(message.job), message.audio,
             parts=tuple(message.parts), settings=settings,

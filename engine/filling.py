@@ -15,6 +15,7 @@ from engine.errors import AudioError, PresetError
 from engine.models import Model
 from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnPartial, OnProgress, Watch, active_rms, separate
 from engine.presets import Preset
+from engine.prompting import told
 from engine.request import Request
 from engine.sampling import sample
 from engine.stemgrid import StemGrid
@@ -34,6 +35,7 @@ def perform(
 
     Known cells come back bit for bit as they were given. Callbacks as in `separate`, which does plain separation.
     """
+    model = told(model, request)
     tasks.check(preset, model.spec)
     if preset.task == "separate" and not request.stems and request.mixture is not None:
         return separate(

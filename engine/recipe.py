@@ -14,6 +14,8 @@ from engine.errors import AudioError
 from engine.request import Request
 
 NAME = "recipe.json"
+SETTINGS = ("wanted", "start", "stop", "seconds", "channels", "prompts", "mixture_prompt")
+"""Fields of a request that are no audio."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Recipe:
 def recipe_of(request: Request, paths: dict[str, Path], preset: dict[str, Any], model: str, digest: str) -> Recipe:
     """The recipe of a request whose audio was read from `paths`, by role."""
     inputs = {role: {"path": str(paths[role]), "sha256": fingerprint(part)} for role, part in request.parts().items()}
-    settings = {key: getattr(request, key) for key in ("wanted", "start", "stop", "seconds", "channels")}
+    settings = {key: getattr(request, key) for key in SETTINGS}
     return Recipe({"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs, package_version())
 
 

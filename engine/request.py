@@ -15,6 +15,7 @@ class Request:
     stems: by source name, of one length. mixture: as long as the stems. after: the stems of the song a transition leads to.
     like: a clip to sound like, of any length. wanted: sources to make; () leaves it to the task. start, stop: of the stretch
     to make, in seconds; stop 0: to the end. seconds: how much to generate, to go on, or to lead over. channels: to generate.
+    prompts: source to what it is, in words, for models that understand them; mixture_prompt: the same of all sources together.
     """
 
     sample_rate: int
@@ -27,6 +28,8 @@ class Request:
     stop: float = 0.0
     seconds: float = 0.0
     channels: int = 2
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    mixture_prompt: str = ""
 
     def parts(self) -> dict[str, np.ndarray]:
         """All audio by role: "mixture", "like", a source's name, or "after:" and a source's name."""

@@ -129,7 +129,7 @@ def check(preset: Preset, spec: ModelSpec) -> None:
             "This model was not trained to hear the mixture, so the conditional likelihood cannot be used with it.",
             "Use --preset separate-dirac or --preset separate-gaussian.",
         )
-    if preset.likelihood == "dirac" and preset.constrained not in spec.sources:
+    if preset.likelihood == "dirac" and preset.constrained not in spec.sources and not spec.text:
         raise PresetError(
             f"This model has no source called '{preset.constrained}' to constrain.",
             f"Sources: {', '.join(spec.sources)}.",
@@ -161,7 +161,14 @@ def _given(
 def _wanted(request: Request, spec: ModelSpec, by_default: list[str] | tuple[str, ...]) -> list[str]:
     """Sources to make, in the model's order."""
     _known_names(request.wanted, spec)
-    return [name for name in spec.sources if name in (request.wanted or by_default)]
+    wanted = request.wanted or by_default
+    idle = [name for name in request.prompts if name not in {*wanted, *request.stems, *request.after}]
+    if idle:
+        raise PresetError(
+            f"There is a prompt for {', '.join(map(repr, idle))}, but no such source is given or to be made.",
+            "Name it with --want as well, or leave its prompt out.",
+        )
+    return [name for name in spec.sources if name in wanted]
 
 
 def _known_names(names, spec: ModelSpec) -> None:

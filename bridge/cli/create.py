@@ -7,7 +7,21 @@ import typer
 
 from bridge.cli import results
 from bridge.cli.results import overrides_of
-from bridge.cli.separate import AsJson, Backend, Device, ModelName, Output, Overwrite, Seed, Server, Steps, checked
+from bridge.cli.separate import (
+    AsJson,
+    Backend,
+    Device,
+    MixturePrompt,
+    ModelName,
+    Output,
+    Overwrite,
+    Prompt,
+    Seed,
+    Server,
+    Steps,
+    checked,
+    prompts_of,
+)  # fmt: skip
 from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.recipe import fingerprint, read_recipe, recipe_of
@@ -29,10 +43,12 @@ def generate(
     rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
     mono: Annotated[bool, typer.Option("--mono", help="one channel instead of two")] = False,
     preset: str = "generate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make all sources of a song out of nothing (MSDM: total generation)."""
     request = {"sample_rate": rate, "seconds": seconds, "channels": 1 if mono else 2, "wanted": tuple(want or ())}
+    request |= prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
     _make({}, request, preset, chosen, output, server, overwrite, as_json)
 
@@ -40,21 +56,24 @@ def generate(
 def accompany(
     stems: Stems, output: Output, want: Want = None,
     preset: str = "accompany", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make the sources that are missing to play along with the stems that are given (MSDM: partial generation)."""
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
-    _make(stem_paths(stems), {"wanted": tuple(want or ())}, preset, chosen, output, server, overwrite, as_json)
+    request = {"wanted": tuple(want or ())} | prompts_of(prompt, mixture_prompt)
+    _make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
 
 
 def infill(
     stems: Stems, output: Output, start: Start, stop: Stop, want: Want = None, mixture: Mixture = None,
     preset: str = "infill", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a stretch of some stems anew, out of what is around it and of the other stems."""
     paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
-    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
     _make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
@@ -63,11 +82,12 @@ def regenerate(
     stems: Stems, output: Output, start: Start = 0.0, stop: Stop = 0.0, want: Want = None, mixture: Mixture = None,
     fresh: Annotated[float | None, typer.Option(min=0, max=1, help="1: nothing of what was there, less: more of it")] = None,
     preset: str = "regenerate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Vary a stretch of some stems: infill that starts from what was there."""
     paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
-    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device, fresh=fresh)
     _make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
@@ -75,10 +95,11 @@ def regenerate(
 def continue_(
     stems: Stems, output: Output, seconds: Annotated[float, typer.Option(help="how much more")] = 4.0, want: Want = None,
     preset: str = "continue", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Go on where the stems end."""
-    request = {"wanted": tuple(want or ()), "seconds": seconds}
+    request = {"wanted": tuple(want or ()), "seconds": seconds} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
     _make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
 
@@ -88,11 +109,12 @@ def transition(
     after: Annotated[list[str], typer.Option(metavar="NAME=FILE|FOLDER", help="stems of the song to lead to; may be repeated")],
     seconds: Annotated[float, typer.Option(help="how long the transition is")] = 2.5, want: Want = None,
     preset: str = "transition", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Lead from one song into another, starting from their crossfade."""
     paths = stem_paths(stems) | stem_paths(after, AFTER)
-    request = {"wanted": tuple(want or ()), "seconds": seconds}
+    request = {"wanted": tuple(want or ()), "seconds": seconds} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
     _make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
@@ -103,10 +125,11 @@ def restyle(
     embedder: Annotated[str | None, typer.Option(help="mel (timbre), chroma (harmony) or passt")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="how hard the clip pulls")] = None,
     preset: str = "restyle", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
-    device: Device = None, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
+    device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
+    overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Vary a stretch of some stems so that it sounds like a clip."""
-    request = {"wanted": tuple(want or ()), "start": start, "stop": stop}
+    request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(
         model=model, steps=steps, seed=seed, backend=backend, device=device, embedder=embedder, guidance=guidance
     )
@@ -144,14 +167,16 @@ def _make(
     output: Path, server: str | None, overwrite: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check, read, run and write: what all of these commands do."""
+    from engine.prompting import told_card
     from engine.tasks import TASKS
 
     settings, card = checked(preset, overrides)
     paths = {role: path.resolve() for role, path in paths.items()}
     rate, parts = read_parts(paths) if paths else (given["sample_rate"], [])
     request = Request.of(rate, parts, **{key: value for key, value in given.items() if key != "sample_rate"})
-    TASKS[settings.task](request, card.spec)  # what cannot be met is told before anything is written
-    names = [*card.spec.sources, *(["residual"] if request.mixture is not None else [])]
+    spec = told_card(card, request).spec
+    TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
+    names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     stems = results.run(request, preset, overrides, server, settings.task, output)

@@ -1,5 +1,6 @@
 """`stemweave separate` and the demo."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from bridge.client import ADDRESS
 from bridge.files import read_parts, stem_paths
 from bridge.play import check_stem, play
 from engine.audio import read_audio
+from engine.errors import PresetError
 from engine.recipe import recipe_of
 from engine.request import MIXTURE, Request
 
@@ -23,6 +25,13 @@ Steps = Annotated[int | None, typer.Option(help="sampler steps")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same stems")]
 Backend = Annotated[str | None, typer.Option(help="what runs the model; see: stemweave doctor")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps")]
+Prompt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]TEXT", help="what a source is, in words, for models that understand them; may be repeated"
+    ),
+]
+MixturePrompt = Annotated[str | None, typer.Option(help="what all sources together are, in words")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace stems that are in the folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print what was written as JSON")]
 
@@ -41,6 +50,8 @@ def separate(
     seed: Seed = None,
     backend: Backend = None,
     device: Device = None,
+    prompt: Prompt = None,
+    mixture_prompt: MixturePrompt = None,
     server: Server = None,
     play_stem: Annotated[
         str | None, typer.Option("--play", metavar="STEM", help="play this stem when it is done")
@@ -55,13 +66,15 @@ def separate(
     paths = {MIXTURE: song} | stem_paths(known or [])
     read_audio(song)  # its faults come first, whatever else is wrong
     settings, card = checked(preset, overrides)
-    names = [*card.spec.sources, "residual"]
+    from engine.prompting import told_card
+
+    rate, parts = read_parts(paths)
+    request = Request.of(rate, parts, **prompts_of(prompt, mixture_prompt))
+    names = [*told_card(card, request).spec.sources, "residual"]
     if play_stem:
         check_stem(play_stem, names)
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
-    rate, parts = read_parts(paths)
-    request = Request.of(rate, parts)
     stems = results.run(request, preset, overrides, server, "separating", output)
     # A server may have another model under the same name, with other sources.
     results.spare(list(paths.values()), output, list(stems), overwrite)
@@ -69,6 +82,19 @@ def separate(
     results.write(output, stems, rate, recipe, as_json)
     if play_stem:
         play(stems[play_stem], rate)
+
+
+def prompts_of(given: list[str] | None, whole: str | None) -> dict[str, Any]:
+    """Fields of a Request from [NAME=]TEXT and the words for the mixture; a prompt without a name gives its source its own."""
+    prompts: dict[str, str] = {}
+    for told in given or []:
+        name, equals, text = told.partition("=")
+        if not equals:
+            name, text = "-".join(re.findall(r"\w+", told.lower()))[:40], told
+        if name in prompts:
+            raise PresetError(f"There are two prompts for '{name}'.", "Tell them apart: --prompt NAME=TEXT.")
+        prompts[name] = text
+    return {"prompts": prompts, "mixture_prompt": whole or ""}
 
 
 def checked(preset: str, overrides: dict[str, Any]) -> tuple[Any, Any]:

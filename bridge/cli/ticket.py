@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from engine.recipe import fingerprint
+from engine.recipe import SETTINGS, fingerprint
 from engine.request import Request
 
 NAME = ".stemweave-job.json"
@@ -18,8 +18,9 @@ NAME = ".stemweave-job.json"
 def take(folder: Path, server: str, request: Request, preset: str, overrides: dict[str, Any]) -> tuple[str, bool]:
     """The job's UUID, and whether an earlier command had asked for the very same."""
     parts = {name: fingerprint(samples) for name, samples in request.parts().items()}
-    asked = [server, preset, overrides, parts, request.sample_rate, request.channels, list(request.wanted)]
-    wish = hashlib.sha256(json.dumps([*asked, request.start, request.stop, request.seconds]).encode()).hexdigest()
+    settings = {key: getattr(request, key) for key in SETTINGS}
+    asked = [server, preset, overrides, parts, request.sample_rate, settings]
+    wish = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     try:
         before = json.loads((folder / NAME).read_text())
         if before["wish"] == wish:

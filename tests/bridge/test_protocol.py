@@ -1,6 +1,7 @@
 """Messages in bytes: what was written is read back, and no bytes at all do more than raise ProtocolError."""
 
 import contextlib
+import hashlib
 import re
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_the_documents_bytes_are_what_is_written_and_read():
     examples = {
         "hello": encode(Hello("0.1", "example")),
         "submit": encode(Submit(job, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7})),
+        "prompted": encode(
+            Submit(
+                job,
+                AudioShape(44100, 2, 0, hashlib.sha256(b"").hexdigest()),
+                "generate",
+                {"model": "text"},
+                seconds=4.0,
+                prompts={"keys": "grand piano", "bass": "fretless bass"},
+                mixture_prompt="slow jazz",
+            )
+        ),
         "chunk": chunk(job, "", 0, payload),
     }
     for name, frames in examples.items():

@@ -87,6 +87,31 @@ def test_a_batch_is_denoised_item_by_item(model):
         torch.testing.assert_close(both[index : index + 1], one, rtol=1e-4, atol=1e-6)
 
 
+def test_a_request_s_prompts_name_the_sources_and_others_are_called_by_their_names(model):
+    request = Request(RATE, {"slap-bass": tone(110)}, prompts={"kit": "brush drum kit"}, mixture_prompt="jazz")
+    made = perform(model, request, settings("accompany"))
+    by_hand = prompt(model, {"kit": "brush drum kit", "slap-bass": "slap bass"}, "jazz")
+    expected = perform(by_hand, Request(RATE, {"slap-bass": tone(110)}), settings("accompany"))
+    assert list(made) == list(expected) == ["kit", "slap-bass"]
+    assert np.array_equal(made["kit"], expected["kit"])
+
+
+def test_a_mixture_that_is_given_ties_the_sources_unless_something_is_said_of_it(model):
+    def stems(model, **said):
+        request = Request(RATE, mixture=tone(110) + tone(1000), **said)
+        return perform(model, request, settings("separate-dirac"))["bass"]
+
+    alone, tied = (prompt(model, dict(sorted(BAND.items())), "jazz", coherent=flag) for flag in (False, True))
+    assert np.array_equal(stems(model, prompts=BAND), stems(alone))
+    assert np.array_equal(stems(model, prompts=BAND, mixture_prompt="jazz"), stems(tied))
+
+
+def test_only_torch_follows_prompts(model):
+    other = dataclasses.replace(model, denoiser=lambda x, sigma, conditioning=None: x)
+    with pytest.raises(PresetError, match="back end 'torch'"):
+        prompt(other, BAND)
+
+
 def test_bad_prompts_say_what_to_do(model, tmp_path):
     with pytest.raises(PresetError, match="no prompt"):
         prompt(model, {})

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.models import write_tiny_model
+from support.models import write_tiny_model, write_tiny_text_model
 
 from bridge.client import find_server
 from bridge.ports import free_port
@@ -17,9 +17,10 @@ from bridge.ports import free_port
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Path:
-    """A folder with a tiny model called "default" in models/."""
+    """A folder with tiny models in models/: "default", and "text", which understands prompts."""
     folder = tmp_path_factory.mktemp("home")
     write_tiny_model(folder / "models" / "default")
+    write_tiny_text_model(folder / "models" / "text")
     return folder
 
 

@@ -82,6 +82,8 @@ def test_another_wish_is_another_job(tmp_path):
         ("tcp://here", request, "separate", {"seed": 2}),
         ("tcp://here", Request.of(44100, [(MIXTURE, -noise)]), "separate", {"seed": 1}),
         ("tcp://here", Request.of(44100, [(MIXTURE, noise)], seconds=1.0), "separate", {"seed": 1}),
+        ("tcp://here", Request.of(44100, [(MIXTURE, noise)], prompts={"bass": "slap"}), "separate", {"seed": 1}),
+        ("tcp://here", Request.of(44100, [(MIXTURE, noise)], mixture_prompt="funk"), "separate", {"seed": 1}),
     ):
         name, before = ticket.take(tmp_path, *other)
         assert (name, before) != (job, True)
