@@ -80,9 +80,9 @@ class Submit(Message):
 
     The preset says which task. parts: what the audio consists of, in order; empty: it is all mixture. wanted: sources to make;
     start, stop, seconds: of what to make (stop 0: to the end). keep: the job goes on without its client, and after a restart of the
-    server; its stems wait for whoever submits it again. prompts: source to words; mixture_prompt: of all sources together. context: the
-    audio is that of the context's tracks, `audio.frames` of each from the timeline's frame `position` on, which their clients give; this
-    one sends none.
+    server; its stems wait for whoever submits it again. prompts: source to words; mixture_prompt: of all sources together.
+    context: the audio is that of the context's tracks, `audio.frames` of each from the timeline's frame `position` on, which their
+    clients give; this one sends none.
     """
 
     job: str

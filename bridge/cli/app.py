@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from bridge.cli import create, data, doctor, models, pair, separate, serve, status
+from bridge.cli import create, data, doctor, measure, models, pair, separate, serve, status
 from bridge.cli.console import say_error
 from engine.errors import Cancelled, StemweaveError
 
@@ -39,6 +39,7 @@ app.add_typer(data.data, name="data")
 app.command("train")(data.train)
 app.command("evaluate")(data.evaluate)
 app.command("evaluate-gaps")(data.evaluate_gaps)
+app.command("evaluate-accompaniments")(measure.evaluate_accompaniments)
 app.command("posteriors")(data.posteriors)
 app.command("bench")(data.bench)
 

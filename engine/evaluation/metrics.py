@@ -1,5 +1,8 @@
 """SI-SDR and its windows, as MSDM's authors compute them (their evaluate_separation; section 5.2 of the paper)."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 EPS = 1e-8
@@ -24,6 +27,11 @@ def windows(samples: int, sample_rate: int) -> list[slice]:
     window, hop = round(WINDOW * sample_rate), round(HOP * sample_rate)
     count = max(1, -(-(samples - hop) // hop))
     return [slice(i * hop, min(i * hop + window, samples)) for i in range(count)]
+
+
+def half_width(values: Sequence[float] | np.ndarray) -> float:
+    """Of the 95 % interval of the mean of independent values (normal approximation); NaN for fewer than two."""
+    return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def is_silent(stem: np.ndarray) -> bool:

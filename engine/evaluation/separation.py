@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.tracks import Tracks
-from engine.evaluation.metrics import is_silent, si_sdr_improvement, windows
+from engine.evaluation.metrics import half_width, is_silent, si_sdr_improvement, windows
 from engine.models import Model
 from engine.pipeline import separate
 from engine.presets import Preset
@@ -77,11 +77,6 @@ class Report:
             "real_time_factor": round(self.real_time_factor, 4),
             "settings": self.settings,
         }
-
-
-def half_width(values: list[float]) -> float:
-    """Half width of the normal 95 % interval of a mean; NaN for fewer than two values."""
-    return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def evaluate(

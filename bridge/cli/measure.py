@@ -1,0 +1,45 @@
+"""`stemweave evaluate-accompaniments` and `evaluate-prompts`: what is made, measured where there is no one right answer."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bridge.cli.console import out, print_json, progress_bar
+
+Tracks = Annotated[Path, typer.Option(help="folder of TrackXXXXX, which the model never saw")]
+Model = Annotated[str | None, typer.Option(help="by name or folder")]
+Steps = Annotated[int | None, typer.Option(help="sampler steps")]
+AsJson = Annotated[bool, typer.Option("--json", help="print as JSON")]
+
+
+def evaluate_accompaniments(
+    tracks: Tracks,
+    preset: Annotated[str, typer.Option(help="accompany, or one of your own of this task")] = "accompany",
+    model: Model = None,
+    steps: Steps = None,
+    limit: Annotated[int, typer.Option(min=2, help="at most so many tracks")] = 10,
+    seconds: Annotated[float, typer.Option(min=2.0, help="only the beginning of each track")] = 6.0,
+    as_json: AsJson = False,
+) -> None:
+    """Whether stems made to play along do: onsets and notes in common with the given tracks, beside those of other songs' stems."""
+    from engine.evaluation.accompaniments import evaluate_accompaniments
+    from engine.models import load_model
+    from engine.presets import load_preset
+
+    settings = load_preset(preset, model=model, steps=steps)
+    loaded = load_model(settings.model, settings.device, settings.backend)
+    with progress_bar("accompanying") as progress:
+        rows = evaluate_accompaniments(
+            loaded, tracks, settings, limit=limit, seconds=seconds, on_track=lambda done, of: progress(done / of)
+        )
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = Table("source", "agreement in", "made", "own stem", "other songs'", "gain over those", "songs")
+    for row in rows:
+        scores = (f"{value:.2f}" for value in (row.made, row.own, row.other))
+        table.add_row(row.source, row.measure, *scores, f"{row.gain:+.2f} +-{row.interval:.2f}", str(row.songs))
+    out.print(table)
