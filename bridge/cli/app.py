@@ -40,6 +40,7 @@ app.command("train")(data.train)
 app.command("evaluate")(data.evaluate)
 app.command("evaluate-gaps")(data.evaluate_gaps)
 app.command("evaluate-accompaniments")(measure.evaluate_accompaniments)
+app.command("evaluate-prompts")(measure.evaluate_prompts)
 app.command("posteriors")(data.posteriors)
 app.command("bench")(data.bench)
 

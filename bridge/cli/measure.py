@@ -43,3 +43,50 @@ def evaluate_accompaniments(
         scores = (f"{value:.2f}" for value in (row.made, row.own, row.other))
         table.add_row(row.source, row.measure, *scores, f"{row.gain:+.2f} +-{row.interval:.2f}", str(row.songs))
     out.print(table)
+
+
+def evaluate_prompts(
+    stems: Annotated[Path, typer.Option(help="folder of TrackXXXXX to train the classifier on")],
+    tracks: Tracks,
+    model: Annotated[str, typer.Option(help="one that understands prompts, by name or folder")],
+    preset: Annotated[str, typer.Option(help="generate, or one of your own of this task")] = "generate",
+    steps: Steps = None,
+    rounds: Annotated[int, typer.Option(min=1, help="how often each prompt is made")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a prompt makes the source it speaks of, alone and in a band, by a small classifier trained on stems."""
+    from engine.evaluation.prompts import evaluate_prompts, total
+    from engine.models import load_model
+    from engine.presets import load_preset
+
+    settings = load_preset(preset, model=model, steps=steps)
+    loaded = load_model(settings.model, settings.device, settings.backend)
+    with progress_bar("prompting") as progress:
+        rows = evaluate_prompts(
+            loaded, stems, tracks, settings, rounds=rounds, on_clip=lambda done, of: progress(done / of)
+        )
+    if as_json:
+        print_json(
+            [
+                {
+                    "how": row.how,
+                    "source": row.source,
+                    "share": row.share,
+                    "interval_95": row.interval,
+                    "heard": row.heard,
+                }
+                for row in rows
+            ]
+        )
+        return
+    table = Table("what", "source", "clips", "called so", "95 % interval", "called")
+    for row in rows:
+        low, high = row.interval
+        heard = ", ".join(f"{name or 'silence'} {count}" for name, count in row.heard.most_common())
+        table.add_row(
+            row.how, row.source, str(row.heard.total()), f"{row.share:.0%}", f"{low:.0%} to {high:.0%}", heard
+        )
+    out.print(table)
+    for how in dict.fromkeys(row.how for row in rows):
+        share, (low, high) = total(rows, how)
+        out.print(f"{how}, all: {share:.0%} ({low:.0%} to {high:.0%})", soft_wrap=True)

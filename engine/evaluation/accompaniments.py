@@ -92,15 +92,15 @@ def _row(source: str, measure: str, songs: list, made: dict[int, np.ndarray]) ->
         rest = [s for name, s in stems.items() if name != source and not (measure == "chroma" and name == "drums")]
         context = describe(np.sum(rest, 0), rate)
         others = [agree(curve, context) for song, curve in own.items() if song != index and songs[song][1] == rate]
-        scores = (agree(describe(stem, rate), context), agree(own[index], context), _mean(others))
-        if np.isfinite(scores).all():
-            found.append(scores)
+        score = np.nan_to_num(agree(describe(stem, rate), context))  # what is silent agrees in nothing
+        found.append((score, agree(own[index], context), _mean(others)))
+    found = [row for row in found if np.isfinite(row).all()]
     if len(found) < 2:
         return None
-    ours, true, other = np.transpose(found)
-    gain = ours - other
-    made_mean, own_mean, other_mean, gain_mean = (float(values.mean()) for values in (ours, true, other, gain))
-    return AccompanimentRow(source, measure, made_mean, own_mean, other_mean, gain_mean, half_width(gain), len(found))
+    scores = np.transpose(found)
+    gain = scores[0] - scores[2]
+    ours, true, other = (float(values.mean()) for values in scores)
+    return AccompanimentRow(source, measure, ours, true, other, float(gain.mean()), half_width(gain), len(found))
 
 
 def _mean(values: list[float]) -> float:

@@ -34,6 +34,14 @@ def half_width(values: Sequence[float] | np.ndarray) -> float:
     return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share, 0 to 1 (Wilson 1927): holds for few trials and for shares of none or all."""
+    z = 1.96
+    middle = (hits + z**2 / 2) / (of + z**2)
+    half = z * math.sqrt(hits * (of - hits) / of + z**2 / 4) / (of + z**2)
+    return middle - half, middle + half
+
+
 def is_silent(stem: np.ndarray) -> bool:
     """The authors' rule for a window of a mono stem, (samples,): for 4 s at 22.05 kHz, under -47 dBFS RMS."""
     return bool(np.linalg.norm(stem.astype(np.float64)) / len(stem) < SILENT)
