@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.cli.separate import prompts_of
+from bridge.client import Client
+from bridge.errors import RemoteError
 from engine.errors import PresetError, StemweaveError
+from engine.request import Request
 
 RATE = 22050
 SAID = ["--model", "text", "--steps", "2", "--prompt", "bass=fretless bass", "--mixture-prompt", "slow jazz"]
@@ -69,6 +72,16 @@ def test_a_server_follows_prompts_as_the_program_does(run, served, tmp_path):
     here, there, other = (soundfile.read(tmp_path / out / "kit.wav")[0] for out in ("here", "there", "other"))
     np.testing.assert_allclose(here, there, atol=1e-5)
     assert not np.allclose(here, other, atol=1e-3)
+
+
+def test_a_server_writes_no_stem_beyond_its_own_folder(served):
+    request = Request(RATE, seconds=0.1, channels=1, prompts={"../../bass": "bass"})
+    with (
+        Client(f"tcp://127.0.0.1:{served[0]}") as client,
+        pytest.raises(RemoteError, match="cannot be called") as refused,
+    ):
+        client.perform(request, "generate", {"model": "text", "steps": 1})
+    assert refused.value.code == "bad_preset"
 
 
 @pytest.mark.parametrize(
