@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from bridge.cli import create, data, doctor, measure, models, pair, separate, serve, status
+from bridge.cli import create, data, doctor, export, measure, models, pair, separate, serve, status
 from bridge.cli.console import say_error
 from engine.errors import Cancelled, StemweaveError
 
@@ -36,6 +36,7 @@ app.command("demo", hidden=True)(separate.demo)
 app.add_typer(models.models, name="models")
 app.add_typer(models.presets, name="presets")
 app.add_typer(data.data, name="data")
+app.command("export")(export.export)
 app.command("train")(data.train)
 app.command("evaluate")(data.evaluate)
 app.command("evaluate-gaps")(data.evaluate_gaps)

@@ -12,6 +12,8 @@ class Preconditioned(nn.Module):
     The clamp to full scale is part of the published model's denoiser, in training and in sampling; limit=None leaves it out.
     """
 
+    CORE = "network"
+
     def __init__(self, network: nn.Module, sigma_data: float, limit: float | None = 1.0):
         super().__init__()
         self.network, self.sigma_data, self.limit = network, sigma_data, limit

@@ -34,6 +34,7 @@ class LocalGaussian(nn.Module):
     Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
     """
 
+    CORE = "unet"
     SIDE_CHANNELS = 2  # heard beside the sources: the level of the mixture, and whether it is given
 
     def __init__(

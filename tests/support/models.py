@@ -10,6 +10,10 @@ from engine.networks import build
 
 SOURCES = ("bass", "drums", "guitar", "piano")
 TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16}
+TINY_PAPER = {
+    "channels": 32, "patch_factor": 8, "multipliers": [1, 2, 2], "factors": [4, 2], "num_blocks": [1, 1],
+    "attentions": [False, True], "attention_heads": 2, "attention_features": 8,
+}  # fmt: skip
 
 
 def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050) -> Path:
@@ -19,6 +23,16 @@ def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050)
     network = build("local_gaussian", TINY, spec)
     torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
     return write_model_folder(folder, spec, "local_gaussian", TINY, network.state_dict(), {"title": "random weights"})
+
+
+def write_tiny_paper_model(folder: Path, sources: tuple[str, ...] = SOURCES) -> Path:
+    """The same of the paper's U-Net, small. Returns folder."""
+    spec = ModelSpec(sources, 22050, 16384, 0.05, length_multiple=64)
+    torch.manual_seed(0)
+    network = build("msdm_unet", TINY_PAPER, spec)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return write_model_folder(folder, spec, "msdm_unet", TINY_PAPER, network.state_dict(), {"title": "random weights"})
 
 
 def write_tiny_text_model(folder: Path, encoder: str = "words", sample_rate: int = 22050) -> Path:

@@ -1,0 +1,102 @@
+"""Exports: a model's core as one file other programs can run, read back and compared with torch before anybody relies on it."""
+
+import hashlib
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.cards import Card, load_network
+from engine.denoiser import Denoiser
+from engine.errors import ModelError, ResourceError
+from engine.formats import FORMATS
+from engine.networks import as_denoiser
+from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
+"""Largest relative error (of the norm) of what an export computes, beyond which it is not kept."""
+SHAPES = ((2, 16384), (1, 16384), (3, 24576))
+"""(batch, samples) that parity is tried at; it is traced at the first."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """files: what was written. errors: relative error of the core against eager torch, by the shape of x. tolerance: its limit.
+    stems_db: how far the difference of the denoised estimates lies under them, in dB, the least over items and sources.
+    about: what the file says of itself."""
+
+    files: list[Path]
+    errors: dict[str, float]
+    tolerance: float
+    stems_db: float
+    about: dict[str, Any]
+
+
+def export(card: Card, format: str, precision: str, folder: Path) -> Report:
+    """Write the card's core to `folder`/NAME-PRECISION.SUFFIX, read it back and compare. It appears there only when it is as
+    near as TOLERANCE asks; ModelError when it is not, ResourceError when this machine cannot run it to find out."""
+    if format not in FORMATS or precision not in PRECISIONS:
+        known = f"Formats: {', '.join(FORMATS)}; precisions: {', '.join(PRECISIONS)}."
+        raise ModelError(f"There is no export to '{format}' in '{precision}'.", known)
+    if (format, precision) == ("onnx", "bf16"):
+        raise ResourceError(
+            "onnxruntime cannot run bf16 on a processor, so that what is written could not be compared.",
+            "Use --precision fp16, or --format torchscript.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as trial:
+        path = Path(trial) / f"{card.name}-{precision}{FORMATS[format].suffix}"
+        denoiser = as_denoiser(load_network(card), card.spec)
+        write_core(card, denoiser, format, precision, path)
+        report = compare(card, denoiser, path, format, precision)
+        files = [file.replace(folder / file.name) for file in sorted(Path(trial).iterdir(), reverse=True)]
+    return replace(report, files=sorted(files))
+
+
+def write_core(card: Card, denoiser: Denoiser, format: str, precision: str, path: Path) -> None:
+    """The denoiser's core, as it stands on its device, in a file."""
+    core = core_of(denoiser)
+    inputs = core_inputs(denoiser, probe(card.spec, *SHAPES[0], device=next(core.parameters()).device))
+    traced = core if precision == "fp32" else Rounded(core, PRECISIONS[precision])
+    FORMATS[format].write(traced, inputs, path, about(card, precision))
+
+
+def about(card: Card, precision: str) -> dict[str, Any]:
+    """What an export says of itself: whose core it is, all of the model's spec, and the SHA-256 of the weights it was made of."""
+    with open(card.weights, "rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    identity = {"model": card.name, "network": card.network, "precision": precision, "weights_sha256": weights}
+    return identity | asdict(card.spec)
+
+
+@torch.no_grad()
+def compare(card: Card, denoiser: Denoiser, path: Path, format: str, precision: str) -> Report:
+    """The file against the denoiser, which is changed. ModelError when it is further off than TOLERANCE."""
+    run, said = FORMATS[format].open(path, "cpu")
+    core, errors = core_of(denoiser), {}
+    for batch, samples in SHAPES:
+        inputs = core_inputs(denoiser, probe(card.spec, batch, samples, seed=1))
+        errors["x".join(map(str, inputs[0].shape))] = relative_error(run(*inputs), core(*inputs))
+    given = probe(card.spec, *SHAPES[0], seed=2)
+    wanted = denoiser(*given)
+    found = replace_core(denoiser, run)(*given)
+    if not max(errors.values()) <= TOLERANCE[precision]:
+        raise ModelError(
+            f"The export of '{card.name}' is off by {max(errors.values()):.1e}, more than {TOLERANCE[precision]:.0e}.",
+            "Use a higher precision. What was written is thrown away.",
+        )
+    return Report([], errors, TOLERANCE[precision], agreement(found, wanted), said)
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    """|found - wanted| / |wanted|, norms over everything."""
+    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-30))
+
+
+def agreement(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    """How far the difference lies under what was wanted, in dB, the least over items and sources: (batch, sources, samples)."""
+    off = (found - wanted).square().sum(-1) / wanted.square().sum(-1).clamp_min(1e-30)
+    return float(-10 * torch.log10(off.max().clamp_min(1e-20)))

@@ -1,0 +1,172 @@
+"""File formats a core is exported to: how to write one, what it says of itself, and how to run it.
+
+Both are traced: `torch.jit.trace` and ONNX by way of it. The newer exporter (`dynamo=True`) cannot take along a GRU whose
+length and batch are not fixed (torch 2.13).
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import ModelError, ResourceError
+
+OPSET = 18
+EXTERNAL = 10**9  # bytes of weights from which an ONNX file keeps them in a file beside it; protobuf ends at 2**31
+KEY = "stemweave"  # under which a file says what it is, as JSON
+INPUTS = ("x", "noise", "told")
+
+Run = Callable[..., Tensor]
+
+
+@contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Without torch's words that tracing is deprecated and that checks of shapes are not recorded: both are known here."""
+    with warnings.catch_warnings(), torch.no_grad():
+        for kind in (DeprecationWarning, FutureWarning, UserWarning, torch.jit.TracerWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
+
+
+def write_torchscript(core: nn.Module, inputs: tuple[Tensor, ...], path: Path, about: dict[str, Any]) -> None:
+    """A frozen trace, for the device the core is on."""
+    with quiet_tracing():
+        traced = torch.jit.freeze(torch.jit.trace(core.eval(), inputs, check_trace=False))
+        torch.jit.save(traced, str(path), _extra_files={KEY: json.dumps(about)})
+
+
+def open_torchscript(path: Path, device: str) -> tuple[Run, dict[str, Any]]:
+    """The core and what the file says. ModelError when it cannot be read or is not one of ours."""
+    extra = {KEY: ""}
+    try:
+        with quiet_tracing():
+            network = torch.jit.load(str(path), map_location=device, _extra_files=extra)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise damaged(path, error) from error
+    return network, said(path, extra[KEY])
+
+
+def write_onnx(
+    core: nn.Module, inputs: tuple[Tensor, ...], path: Path, about: dict[str, Any], external: int = EXTERNAL
+) -> None:
+    """ONNX with any batch and length (the last axis), float32 in and out. Weights of `external` bytes or more lie beside it in
+    `path`.data. ResourceError where the package onnx is not installed."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise ResourceError("Writing ONNX needs the package onnx.", "pip install 'stemweave[export]'") from error
+    names = list(INPUTS[: len(inputs)])
+    axes = {
+        name: {0: "batch"} | ({tensor.ndim - 1: "length"} if tensor.ndim > 2 else {})
+        for name, tensor in zip(names, inputs, strict=True)
+    }
+    with quiet_tracing():
+        torch.onnx.export(
+            core.eval(), inputs, str(path), dynamo=False, opset_version=OPSET,
+            input_names=names, output_names=["y"], dynamic_axes=axes | {"y": axes["x"]},
+        )  # fmt: skip
+    written = onnx.load(str(path))
+    onnx.helper.set_model_props(written, {KEY: json.dumps(about | {"opset": OPSET})})
+    size = sum(parameter.numel() * parameter.element_size() for parameter in core.parameters())
+    if size < external:
+        onnx.save_model(written, str(path))
+    else:
+        onnx.save_model(
+            written, str(path), save_as_external_data=True, all_tensors_to_one_file=True, location=f"{path.name}.data"
+        )
+
+
+def open_onnx(path: Path, device: str) -> tuple[Run, dict[str, Any]]:
+    """The core in a session of onnxruntime, its tensors bound where they lie, and what the file says.
+
+    ModelError when the file cannot be read or is not one of ours; ResourceError when onnxruntime cannot run it on `device`.
+    """
+    try:
+        import onnxruntime
+    except (ImportError, OSError) as error:
+        raise ResourceError(f"onnxruntime cannot be imported: {error}", "See: stemweave doctor") from error
+    wanted = providers(device)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    # Threads that spin while they wait double the time as soon as another program wants a core.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # onnxruntime's own classes have no common base but this
+        if "NOT_IMPLEMENTED" in str(error):
+            raise ResourceError(f"onnxruntime cannot run {path.name} on '{device}': {error}", "Try fp32.") from error
+        raise damaged(path, error) from error
+    if device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
+        raise ResourceError(f"onnxruntime cannot use the device '{device}'.", "See what there is: stemweave doctor")
+    about = said(path, session.get_modelmeta().custom_metadata_map.get(KEY, ""))
+    return Session(session, torch.device(device)), about
+
+
+def providers(device: str) -> list[Any]:
+    """onnxruntime's for a device of torch. ResourceError for one it has no name for."""
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        return [("CUDAExecutionProvider", {"device_id": int(index or 0)})]
+    if kind != "cpu":
+        raise ResourceError(f"onnxruntime cannot use the device '{device}'.", "Use --device cpu, or --backend torch.")
+    return ["CPUExecutionProvider"]
+
+
+class Session:
+    """onnxruntime on torch's tensors, without copies: it reads and writes the memory they lie in (I/O binding)."""
+
+    def __init__(self, session: Any, device: torch.device):
+        self.session, self.device = session, device
+        self.names = [tensor.name for tensor in session.get_inputs()]
+        self.channels = session.get_outputs()[0].shape[1]
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        inputs = tuple(tensor.to(self.device, torch.float32).contiguous() for tensor in inputs)
+        y = torch.empty(len(inputs[0]), self.channels, *inputs[0].shape[2:], device=self.device)
+        binding = self.session.io_binding()
+        for name, tensor in zip(self.names, inputs, strict=True):
+            binding.bind_input(name, *self._place(tensor))
+        binding.bind_output("y", *self._place(y))
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()  # onnxruntime has a stream of its own
+        self.session.run_with_iobinding(binding)
+        return y
+
+    def _place(self, tensor: Tensor) -> tuple[Any, ...]:
+        return self.device.type, self.device.index or 0, "float32", list(tensor.shape), tensor.data_ptr()
+
+
+def damaged(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}", "Export the model again.")
+
+
+def said(path: Path, text: str) -> dict[str, Any]:
+    """What a file says of itself. ModelError when that is nothing of ours."""
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise ModelError(
+            f"{path} was not written by stemweave: it does not say what it is.", "Export the model again."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Format:
+    """suffix of its files; write(core, inputs, path, about); open(path, device) gives how to run it and what it says."""
+
+    suffix: str
+    write: Callable[[nn.Module, tuple[Tensor, ...], Path, dict[str, Any]], None]
+    open: Callable[[Path, str], tuple[Run, dict[str, Any]]]
+
+
+FORMATS = {
+    "onnx": Format(".onnx", write_onnx, open_onnx),
+    "torchscript": Format(".pt", write_torchscript, open_torchscript),
+}

@@ -1,0 +1,31 @@
+"""`stemweave export`: its report, its file, and what it says of models that cannot be exported."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_it_reports_parity_and_writes_what_it_says(stemweave, tmp_path):
+    process = stemweave("export", "--format", "torchscript", "-o", tmp_path / "out", "--json")
+    assert process.returncode == 0, process.stderr
+    report = json.loads(process.stdout)
+    assert [Path(path).name for path in report["files"]] == ["default-fp32.pt"]
+    assert Path(report["files"][0]).stat().st_size > 0
+    assert max(report["errors"].values()) < 1e-4
+    assert report["about"]["sources"] == ["bass", "drums", "guitar", "piano"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "nobody"], "There is no model called 'nobody'"),
+        (["--model", "theirs.ckpt"], "There is no model called 'theirs.ckpt'"),
+        (["--format", "abacus"], "There is no export to 'abacus'"),
+        (["--precision", "fp8"], "There is no export to 'onnx' in 'fp8'"),
+    ],
+)
+def test_what_there_is_not_is_told(refused, stemweave, tmp_path, options, words):
+    (tmp_path / "theirs.ckpt").write_bytes(b"a checkpoint of somebody")
+    refused(stemweave("export", "-o", tmp_path / "out", *options), words)
+    assert not (tmp_path / "out").exists()
