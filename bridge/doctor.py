@@ -153,12 +153,26 @@ def backends_and_models() -> list[Finding]:
 
     findings = [Finding("back ends", "ok", ", ".join(BACKENDS))]
     try:
+        findings.append(automatic())
         names = [card.name for card in list_models()]
     except StemweaveError as error:
         return [*findings, Finding("models", "problem", error.message, error.hint)]
     if DEFAULT in names:
         return [*findings, Finding("models", "ok", ", ".join(names))]
     return [*findings, Finding("models", "problem", f"no model called '{DEFAULT}'", AGAIN)]
+
+
+def automatic() -> Finding:
+    """What `--backend auto` is for the model everybody has, and why."""
+    from engine.backends.auto import remembered
+    from engine.cards import read_card
+    from engine.models import DEFAULT, find_model
+
+    choice = remembered(read_card(find_model(DEFAULT)), "cpu")
+    if choice is None:
+        return Finding("auto back end", "ok", "not measured yet: the first job does that, in some ten seconds")
+    others = "".join(f"; {name}: {found}" for name, found in choice.others.items() if name != choice.backend)
+    return Finding("auto back end", "ok", f"{choice.backend} for '{DEFAULT}' on cpu: {choice.reason}{others}")
 
 
 def ports(port: int, osc_port: int) -> list[Finding]:

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -89,6 +90,7 @@ def perform_order(desk: Desk) -> None:
     out = inside(order.out)
     inside(out / NAME)  # it would follow a link of that name, while stems replace one
     out.mkdir(parents=True, exist_ok=True)
+    preset = replace(preset, backend=model.backend)
     recipe = recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
     for name, path in write_stems(out, stems, rate, recipe).items():
         desk.wrote(name, path)

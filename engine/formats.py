@@ -91,6 +91,7 @@ def open_onnx(path: Path, device: str) -> tuple[Run, dict[str, Any]]:
         import onnxruntime
     except (ImportError, OSError) as error:
         raise ResourceError(f"onnxruntime cannot be imported: {error}", "See: stemweave doctor") from error
+    onnxruntime.disable_telemetry_events()
     wanted = providers(device)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

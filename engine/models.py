@@ -1,5 +1,6 @@
 """Models: finding them by name, and loading one on a device, run by a back end."""
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from safetensors.torch import load_file
 
 import presets
 from engine.backends import BACKENDS
+from engine.backends.auto import AUTO, REFERENCE, choose
 from engine.cards import CARD, Card, read_card, write_model_folder
 from engine.denoiser import Denoiser, ModelSpec
-from engine.errors import ModelError
+from engine.errors import ModelError, StemweaveError
 from engine.networks import INDEPENDENT
 
 DEFAULT = "default"
@@ -19,11 +21,12 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: its card and a denoiser that takes and gives tensors on `device`."""
+    """A loaded model: its card and a denoiser that takes and gives tensors on `device`, run by `backend`, one of BACKENDS."""
 
     card: Card
     denoiser: Denoiser
     device: str
+    backend: str = REFERENCE
 
     @property
     def spec(self) -> ModelSpec:
@@ -64,12 +67,26 @@ def find_model(name: str | Path) -> Path:
     )
 
 
-def load_model(name: str | Path = DEFAULT, device: str = "cpu", backend: str = "torch") -> Model:
-    """Load a model by name or folder on a torch device, run by one of BACKENDS."""
+def load_model(name: str | Path = DEFAULT, device: str = "cpu", backend: str = REFERENCE) -> Model:
+    """Load a model by name or folder on a torch device, run by one of BACKENDS, or by "auto": the fastest, else torch."""
     card = read_card(find_model(name))
+    chosen = resolve_backend(card, device, backend)
+    try:
+        return Model(card, BACKENDS[chosen](card, device), device, chosen)
+    except StemweaveError as error:
+        if backend != AUTO or chosen == REFERENCE:
+            raise
+        logging.getLogger("stemweave").warning("the back end %s fails, torch is used: %s", chosen, error)
+        return Model(card, BACKENDS[REFERENCE](card, device), device)
+
+
+def resolve_backend(card: Card, device: str, backend: str) -> str:
+    """The key of BACKENDS that is meant: for "auto" what measured fastest here. ModelError for one there is not."""
+    if backend == AUTO:
+        return choose(card, device).backend
     if backend not in BACKENDS:
-        raise ModelError(f"There is no back end called '{backend}'.", f"Back ends: {', '.join(BACKENDS)}.")
-    return Model(card, BACKENDS[backend](card, device), device)
+        raise ModelError(f"There is no back end called '{backend}'.", f"Back ends: {', '.join([AUTO, *BACKENDS])}.")
+    return backend
 
 
 def combine_models(cards: list[Card], folder: Path) -> Path:

@@ -16,8 +16,9 @@ DEFAULT = "separate"
 
 @dataclass(frozen=True)
 class Preset:
-    """name; title: one line for people. task: key of TASKS. model: name of a model folder. backend, device: what runs it.
-    likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule. churn, resamples: see samplers.
+    """name; title: one line for people. task: key of TASKS. model: name of a model folder. backend, device: what runs it; "auto"
+    is what measures fastest. likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule.
+    churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
     known: how known cells pull, by name. guidance: strength of a gradient (see engine/likelihoods). embedder: of a style.
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al.
@@ -29,7 +30,7 @@ class Preset:
     title: str
     task: str = "separate"
     model: str = "default"
-    backend: str = "torch"
+    backend: str = "auto"
     device: str = "cpu"
     likelihood: str = "conditional"
     sampler: str = "euler"

@@ -1,5 +1,6 @@
 """Where results go: a folder of stems with the recipe they were made by, and nothing the user has replaced unasked."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) ->
         raise ResourceError(
             f"{folder} already holds {', '.join(there)}.", "Choose another folder, or add --overwrite to replace them."
         )
+
+
+def with_backend(settings: Any, card: Any, overrides: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The settings (a Preset) and overrides with the back end `auto` means here by name: the recipe shall make the same again."""
+    from engine.models import resolve_backend
+
+    with err.status("finding the fastest back end for this model on this machine (once)"):
+        backend = resolve_backend(card, settings.device, settings.backend)
+    return replace(settings, backend=backend), overrides | {"backend": backend}
 
 
 def run(

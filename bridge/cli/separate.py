@@ -23,7 +23,7 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="folder for the ste
 ModelName = Annotated[str | None, typer.Option(help="see: stemweave models list")]
 Steps = Annotated[int | None, typer.Option(help="sampler steps")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same stems")]
-Backend = Annotated[str | None, typer.Option(help="what runs the model; see: stemweave doctor")]
+Backend = Annotated[str | None, typer.Option(help="what runs the model, 'auto' for the fastest; see: stemweave doctor")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps")]
 Prompt = Annotated[
     list[str] | None,
@@ -75,6 +75,7 @@ def separate(
         check_stem(play_stem, names)
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
+    settings, overrides = results.with_backend(settings, card, overrides)
     stems = results.run(request, preset, overrides, server, "separating", output)
     # A server may have another model under the same name, with other sources.
     results.spare(list(paths.values()), output, list(stems), overwrite)

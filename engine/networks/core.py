@@ -1,8 +1,8 @@
 """The core of a denoiser: the one network of real numbers in it, which does the work and holds the weights.
 
 Transforms, bands and closed forms stay around it in torch: they are cheap, some are complex (which ONNX is not good at), and what
-the mathematics promises holds whatever runs the core. Exports and back ends take the core out, run it another way and put that in its
-place. A network says in `CORE` which of its attributes it is.
+the mathematics promises holds whatever runs the core. Exports and back ends take the core out, run it another way and put that in
+its place. A network says in `CORE` which of its attributes it is.
 """
 
 import copy
@@ -72,8 +72,10 @@ class Rounded(nn.Module):
 def probe(
     spec: ModelSpec, batch: int, samples: int, seed: int = 0, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor, Conditioning]:
-    """What a denoiser may be tried on: x, sigma and conditioning; sigmas around sigma_data, the mixture where it is heard. The sources
-    are noise whose spectrum falls by 6 dB an octave, as music's does on the whole. At least `samples`, a multiple of what it takes."""
+    """What a denoiser may be tried on: x, sigma and conditioning; sigmas around sigma_data, the mixture where it is heard.
+
+    The sources are noise whose spectrum falls by 6 dB an octave, as music's does on the whole. At least `samples` long.
+    """
     generator = torch.Generator().manual_seed(seed)
     samples += -samples % spec.length_multiple
     white = torch.randn(batch, len(spec.sources), samples, generator=generator)

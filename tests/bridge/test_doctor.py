@@ -107,6 +107,17 @@ def test_the_real_onnxruntime_is_asked_without_noise(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_automatic_back_end_is_told_with_its_reason(monkeypatch):
+    from engine.backends import auto
+    from engine.backends.auto import Choice
+
+    monkeypatch.setattr(auto, "remembered", lambda card, device: None)
+    assert "not measured yet" in doctor.automatic().found
+    choice = Choice("quick", "2.00 times as fast", {"quick": "2.00 times as fast", "slow": "0.10 times as fast"})
+    monkeypatch.setattr(auto, "remembered", lambda card, device: choice)
+    assert doctor.automatic().found == "quick for 'default' on cpu: 2.00 times as fast; slow: 0.10 times as fast"
+
+
 def installed(monkeypatch, **others: str | None) -> dict[str, Finding]:
     """The findings where packages have these versions; None: not installed."""
     real = importlib.metadata.version

@@ -123,6 +123,9 @@ def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served,
     for path in json.loads(process.stdout)["stems"].values():
         here = soundfile.read(song.parent / "out" / Path(path).name)[0]
         np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
+    for folder in ("by", "out"):
+        recipe = json.loads((song.parent / folder / "recipe.json").read_text())["stemweave"]
+        assert recipe["preset"]["backend"] == "torch"  # what `auto` meant, by name
 
 
 def test_a_server_refuses_what_it_must_in_the_same_words(refused, stemweave, served, song):

@@ -1,0 +1,144 @@
+"""`auto`: the back end that measures fastest for a model on this machine, found once and remembered in the user's cache folder."""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from engine.backends import BACKENDS
+from engine.backends.exported import cache
+from engine.cards import Card
+from engine.denoiser import Denoiser
+from engine.errors import StemweaveError
+from engine.export import agreement
+from engine.networks.core import probe
+
+AUTO = "auto"
+REFERENCE = "torch"
+SMALL, LARGE = 2_000_000, 300_000_000
+"""Bytes of weights: below, there is nothing to gain; above, finding out takes minutes and gigabytes unasked."""
+SAMPLES = 65536  # of the probe, two of them at once
+ROUNDS = 5
+HOPELESS = 3.0  # times the reference: not tried any further
+GAIN = 1.1  # times faster than the reference, or it stays
+AGREEMENT = 30.0
+"""dB between the stems and the reference's. An error so far under a stem turns an SI-SDR of 13 dB into 12.9, worse ones less."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """backend: key of BACKENDS. reason: why, for people. others: what was found of each that was tried."""
+
+    backend: str
+    reason: str
+    others: dict[str, str]
+
+
+def choose(card: Card, device: str) -> Choice:
+    """The back end to take for this model on this device: remembered, else measured (some ten seconds) and remembered."""
+    choice = remembered(card, device)
+    if choice is None:
+        choice = measure(card, device)
+        _remember(_place(card, device), choice)
+    return choice
+
+
+def remembered(card: Card, device: str) -> Choice | None:
+    """What was chosen before, or follows from the model's size; None where it has to be measured."""
+    size = card.weights.stat().st_size if card.weights.exists() else 0
+    if size < SMALL:
+        return Choice(REFERENCE, "the model is so small that nothing is faster", {})
+    if size > LARGE:
+        return Choice(REFERENCE, "the model is too large to try others unasked", {})
+    try:
+        choice = Choice(**json.loads(_place(card, device).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return choice if choice.backend in BACKENDS else None
+
+
+@torch.no_grad()
+def measure(card: Card, device: str) -> Choice:
+    """Every back end against torch on the same input, taking turns. Those that cannot be used here say why."""
+    given = probe(card.spec, 2, min(SAMPLES, card.spec.chunk), device=device)
+    reference = BACKENDS[REFERENCE](card, device)
+    wanted = reference(*given)
+    base = min(_seconds(reference, given) for _ in range(2))
+    running: dict[str, Denoiser] = {REFERENCE: reference}
+    quality, others = {REFERENCE: float("inf")}, {}
+    for name, backend in BACKENDS.items():
+        if name == REFERENCE:
+            continue
+        try:
+            denoiser = backend(card, device)
+            denoiser(*given)  # the first two calls pay for what is only paid once
+            quality[name] = agreement(denoiser(*given), wanted)
+            took = min(_seconds(denoiser, given) for _ in range(2))
+        except Exception as error:  # whatever does not run here is no choice, and must not end the job
+            others[name] = f"cannot be used: {error}" if isinstance(error, StemweaveError) else f"fails: {error!r}"
+            continue
+        if quality[name] < AGREEMENT:
+            others[name] = f"too far off: its stems differ from torch's by -{quality[name]:.0f} dB"
+        elif took > HOPELESS * base:
+            others[name] = f"{base / took:.2f} times as fast as torch"
+        else:
+            running[name] = denoiser
+    return _fastest(running, given, quality, others)
+
+
+def _fastest(running: dict[str, Denoiser], given: tuple, quality: dict[str, float], others: dict[str, str]) -> Choice:
+    """The least time of several counts: what else the machine does only ever adds."""
+    seconds = dict.fromkeys(running, float("inf"))
+    for _ in range(ROUNDS):
+        for name, denoiser in running.items():
+            seconds[name] = min(seconds[name], _seconds(denoiser, given))
+    ratios = {name: seconds[REFERENCE] / taken for name, taken in seconds.items()}
+    others |= {
+        name: f"{ratios[name]:.2f} times as fast as torch, stems differ by -{quality[name]:.0f} dB"
+        for name in running
+        if name != REFERENCE
+    }
+    best = max(ratios, key=lambda name: ratios[name])
+    if ratios[best] < GAIN:
+        return Choice(REFERENCE, "no other is faster", others)
+    return Choice(best, others[best], others)
+
+
+def _seconds(denoiser: Denoiser, given: tuple) -> float:
+    """Of one call, to its end on the device."""
+    started = time.perf_counter()
+    denoiser(*given).sum().item()
+    return time.perf_counter() - started
+
+
+def _place(card: Card, device: str) -> Path:
+    """Where the choice is kept: another model, machine, number of threads or library, another place."""
+    libraries = []
+    for package in ("torch", "onnx", "onnxruntime", "onnxruntime-gpu"):
+        try:
+            libraries.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    machine = (platform.node(), platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
+    identity = json.dumps([card.digest(), device, machine, libraries, list(BACKENDS)])
+    return cache() / "backends" / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+
+
+def _remember(place: Path, choice: Choice) -> None:
+    """Whole or not at all; a machine that cannot remember measures again, and says so."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False, encoding="utf-8") as file:
+            json.dump(asdict(choice), file)
+        os.replace(file.name, place)
+    except OSError as error:
+        log = logging.getLogger("stemweave")
+        log.warning("the fastest back end, %s, cannot be remembered in %s: %s", choice.backend, place.parent, error)

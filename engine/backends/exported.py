@@ -1,0 +1,74 @@
+"""Back ends that run an export: made when a model is first wanted so, and kept in the user's cache folder for the next time."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import platformdirs
+import torch
+
+from engine.backends.eager import eager
+from engine.cards import Card
+from engine.denoiser import Denoiser
+from engine.errors import ModelError, ResourceError
+from engine.export import write_core
+from engine.formats import FORMATS, Run
+from engine.networks.core import replace_core
+
+
+def torchscript(card: Card, device: str) -> Denoiser:
+    """The core as a frozen trace."""
+    return exported(card, device, "torchscript", "fp32")
+
+
+def torchscript_bf16(card: Card, device: str) -> Denoiser:
+    """The same in bfloat16."""
+    return exported(card, device, "torchscript", "bf16")
+
+
+def onnxruntime(card: Card, device: str) -> Denoiser:
+    """The core in onnxruntime, on the processor or by CUDA. ResourceError where the package onnx, which writes it, is missing."""
+    return exported(card, device, "onnx", "fp32")
+
+
+def cache() -> Path:
+    """The folder of what can be made again."""
+    return platformdirs.user_cache_path("stemweave")
+
+
+def exported(card: Card, device: str, format: str, precision: str) -> Denoiser:
+    """The card's denoiser, its core run from a cached export. ModelError or ResourceError where that cannot be."""
+    denoiser = eager(card, device)
+    try:
+        run = _open_or_write(card, denoiser, device, format, precision)
+    except OSError as error:
+        message = f"The export of '{card.name}' cannot be kept in {cache()}: {error.strerror or error}."
+        raise ResourceError(message, "Make room there, or use --backend torch.") from error
+    return replace_core(denoiser, run)
+
+
+def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, precision: str) -> Run:
+    """What lies in the cache; what is missing or damaged there is made (again)."""
+    kind, suffix = device.partition(":")[0], FORMATS[format].suffix
+    folder = cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-torch{torch.__version__}"
+    path = folder / f"core{suffix}"
+    if folder.exists():
+        try:
+            return FORMATS[format].open(path, device)[0]
+        except ModelError:
+            shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as new:
+        write_core(card, denoiser, format, precision, Path(new) / path.name)
+        _publish(Path(new), folder)
+    return FORMATS[format].open(path, device)[0]
+
+
+def _publish(new: Path, folder: Path) -> None:
+    """The finished folder under its name, at once and whole; where another process was quicker its equal stays."""
+    try:
+        os.rename(new, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise

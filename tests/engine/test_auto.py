@@ -1,0 +1,138 @@
+"""`auto`: the fastest back end whose stems are near enough, found once, remembered, and never a reason to fail."""
+
+import logging
+
+import pytest
+from support.models import write_tiny_model
+
+from engine import models
+from engine.backends import BACKENDS, auto
+from engine.backends.auto import Choice, choose, measure, remembered
+from engine.cards import read_card
+from engine.denoiser import Denoiser
+from engine.errors import ModelError, ResourceError
+from engine.models import load_model
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """A model that is not too small to measure, and a cache of its own."""
+    monkeypatch.setattr(auto, "SMALL", 0)
+    monkeypatch.setattr(auto, "cache", lambda: tmp_path / "cache")
+    return read_card(write_tiny_model(tmp_path / "tiny"))
+
+
+class Timed:
+    """A denoiser that is off by a share of its estimate, and that the stopwatch of these tests says takes so many seconds."""
+
+    def __init__(self, denoiser: Denoiser, seconds: float, error: float):
+        self.denoiser, self.seconds, self.error = denoiser, seconds, error
+
+    def __call__(self, *given):
+        return self.denoiser(*given) * (1 + self.error)
+
+
+@pytest.fixture
+def offered(monkeypatch):
+    """Gives torch's time and, by name, (seconds, error) or an exception of others."""
+
+    def offer(torch: float, **others: tuple[float, float] | Exception) -> None:
+        def backend(entry):
+            def make(card, device):
+                if isinstance(entry, Exception):
+                    raise entry
+                return Timed(BACKENDS["torch"](card, device), *entry)
+
+            return make
+
+        table = {"torch": (torch, 0.0)} | others
+        monkeypatch.setattr(auto, "BACKENDS", {name: backend(entry) for name, entry in table.items()})
+        monkeypatch.setattr(auto, "_seconds", lambda denoiser, given: denoiser.seconds)
+
+    return offer
+
+
+def test_the_fastest_that_is_near_enough_is_taken_and_the_others_are_told(card, offered):
+    offered(
+        1.0, quick=(0.5, 0.001), quicker=(0.4, 0.01), careless=(0.1, 0.1), slow=(9.0, 0.0),
+        absent=ResourceError("No such library.", "Install it."), broken=ZeroDivisionError("by zero"),
+    )  # fmt: skip
+    choice = measure(card, "cpu")
+    assert choice.backend == "quicker"
+    assert choice.reason == "2.50 times as fast as torch, stems differ by -40 dB"
+    assert choice.others["quick"] == "2.00 times as fast as torch, stems differ by -60 dB"
+    assert choice.others["careless"] == "too far off: its stems differ from torch's by -20 dB"
+    assert choice.others["slow"] == "0.11 times as fast as torch"
+    assert choice.others["absent"] == "cannot be used: No such library. Install it."
+    assert "by zero" in choice.others["broken"]
+
+
+def test_torch_stays_where_little_is_gained(card, offered):
+    offered(1.0, little=(0.95, 0.0))
+    assert (measure(card, "cpu").backend, measure(card, "cpu").reason) == ("torch", "no other is faster")
+
+
+def test_it_is_measured_once_and_remembered_for_this_model(card, offered, tmp_path, monkeypatch):
+    offered(1.0, quick=(0.5, 0.0))
+    assert remembered(card, "cpu") is None
+    first = choose(card, "cpu")
+    monkeypatch.setattr(auto, "measure", lambda *_: pytest.fail("measured again"))
+    assert choose(card, "cpu") == first == remembered(card, "cpu")
+    assert remembered(read_card(write_tiny_model(tmp_path / "other", 16384)), "cpu") is None
+
+
+def test_a_damaged_memory_is_measured_again(card, offered):
+    offered(1.0, quick=(0.5, 0.0))
+    first = choose(card, "cpu")
+    (place,) = (auto.cache() / "backends").iterdir()
+    for text in ("", "{", "[]", '{"backend": "quick"}', '{"backend": "gone", "reason": "", "others": {}}'):
+        place.write_text(text)
+        assert choose(card, "cpu") == first
+
+
+def test_where_nothing_can_be_remembered_it_is_found_all_the_same(card, offered, tmp_path, monkeypatch, caplog):
+    offered(1.0, quick=(0.5, 0.0))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(auto, "cache", lambda: tmp_path / "file")
+    assert choose(card, "cpu").backend == "quick"
+    assert "cannot be remembered" in caplog.text
+
+
+def test_small_and_large_models_are_not_measured(card, monkeypatch):
+    monkeypatch.setattr(auto, "SMALL", 10**9)
+    assert "so small" in choose(card, "cpu").reason
+    monkeypatch.setattr(auto, "SMALL", 0)
+    monkeypatch.setattr(auto, "LARGE", 0)
+    assert "too large" in choose(card, "cpu").reason
+    assert choose(card, "cpu").backend == "torch"
+
+
+def test_the_real_ones_are_all_measured(card):
+    choice = measure(card, "cpu")
+    assert set(choice.others) == set(BACKENDS) - {"torch"}
+    assert all("times as fast" in found for found in choice.others.values())
+
+
+def test_a_model_is_loaded_by_what_auto_chose(card, monkeypatch):
+    monkeypatch.setattr(models, "choose", lambda *_: Choice("torch-bf16", "", {}))
+    assert load_model(card.folder, backend="auto").backend == "torch-bf16"
+    assert load_model(card.folder).backend == "torch"
+
+
+def test_what_was_chosen_and_fails_later_is_told_and_torch_takes_over(card, monkeypatch, caplog):
+    def gone(*_):
+        raise ResourceError("The library is gone.", "Install it.")
+
+    monkeypatch.setattr(models, "choose", lambda *_: Choice("torch-bf16", "", {}))
+    monkeypatch.setitem(models.BACKENDS, "torch-bf16", gone)
+    with caplog.at_level(logging.WARNING, "stemweave"):
+        assert load_model(card.folder, backend="auto").backend == "torch"
+    assert "The library is gone" in caplog.text
+    with pytest.raises(ResourceError, match="gone"):
+        load_model(card.folder, backend="torch-bf16")
+
+
+def test_a_model_that_cannot_be_loaded_at_all_is_told_as_ever(card):
+    card.weights.write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(card.folder, backend="auto")
