@@ -2,40 +2,153 @@
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from engine.audio import read_audio
-from engine.models import load_model
+from engine.backends import BACKENDS
+from engine.cards import read_card
+from engine.denoiser import Denoiser
+from engine.errors import StemweaveError
+from engine.evaluation import si_sdr
+from engine.export import agreement
+from engine.models import DEFAULT, Model, find_model, load_model
+from engine.networks.core import probe
 from engine.pipeline import separate
 from engine.presets import load_preset
 from presets import DEMO
 
 STEPS = (1, 2, 4, 8)
+REFERENCE = "torch"
+MATMUL = {"cpu": 2048, "cuda": 8192}  # rows of the square matrices whose product is the ceiling
+NOT_MEASURED = "not measured"
+
+
+def turns(tried: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, list[float]]:
+    """Seconds of each, `rounds` times, one after the other in every round."""
+    times: dict[Any, list[float]] = {name: [] for name in tried}
+    for _ in range(rounds):
+        for name, run in tried.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - started)
+    return times
+
+
+def demo_stems() -> tuple[dict[str, np.ndarray], int]:
+    """True stems of the demo song by source, (channels, frames), and their sample rate."""
+    audio = {path.stem: read_audio(path) for path in sorted(DEMO.glob("*.flac"))}
+    return {name: stem.samples for name, stem in audio.items()}, next(iter(audio.values())).sample_rate
 
 
 def bench_separate(rounds: int = 3) -> list[dict[str, Any]]:
     """Real-time factor of the default preset on the demo song (44.1 kHz stereo), at several numbers of steps."""
-    presets = [load_preset(steps=steps) for steps in STEPS]
-    model = load_model(presets[0].model)
-    audio = [read_audio(DEMO / f"{source}.flac") for source in model.spec.sources]
-    mixture, rate = np.stack([stem.samples for stem in audio]).sum(0), audio[0].sample_rate
-    separate(model, mixture[:, : 2 * rate], rate, presets[0])  # the first call pays for what is only paid once
-    times: dict[int, list[float]] = {steps: [] for steps in STEPS}
-    for _ in range(rounds):
-        for preset in presets:
-            started = time.perf_counter()
-            separate(model, mixture, rate, preset)
-            times[preset.steps].append(time.perf_counter() - started)
+    presets = {steps: load_preset(steps=steps) for steps in STEPS}
+    model = load_model(presets[1].model, presets[1].device, presets[1].backend)
+    stems, rate = demo_stems()
+    mixture = np.stack(list(stems.values())).sum(0)
+    separate(model, mixture[:, : 2 * rate], rate, presets[1])  # the first call pays for what is only paid once
+    times = turns({steps: partial(separate, model, mixture, rate, p) for steps, p in presets.items()}, rounds)
     factors = {steps: statistics.median(seconds) * rate / mixture.shape[1] for steps, seconds in times.items()}
     return [
         {
             "preset": preset.name,
-            "steps": preset.steps,
+            "backend": model.backend,
+            "steps": steps,
             "calls": preset.calls,
-            "real_time_factor": factors[preset.steps],
-            "ratio": factors[preset.steps] / factors[1],
+            "real_time_factor": factors[steps],
+            "ratio": factors[steps] / factors[1],
         }
-        for preset in presets
+        for steps, preset in presets.items()
     ]
+
+
+def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]]:
+    """A row for each back end on the processor and on a GPU: time of one call on two chunks, against eager torch and against the
+    largest matrix product measured between the calls, and what its stems lose. "not measured" where there is no GPU.
+
+    milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). ceiling: the share of the
+    measured product's speed, the best of each, in the back end's own precision. agreement_db: how far the difference of the
+    estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much their SI-SDR against
+    the true ones falls (mean over sources); not there for a model that does not separate them.
+    """
+    rows = _denoiser_rows(model, "cpu", rounds)
+    if torch.cuda.is_available():
+        return rows + _denoiser_rows(model, "cuda", rounds)
+    return rows + [{"device": "cuda", "backend": name, "found": NOT_MEASURED} for name in BACKENDS]
+
+
+@torch.no_grad()
+def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
+    card = read_card(find_model(name))
+    given = probe(card.spec, 2, card.spec.chunk, device=device)
+    models, failed = _loaded(card.folder, device, given)
+    with FlopCounterMode(display=False) as counter:
+        wanted = models[REFERENCE].denoiser(*given)
+    products = {str(dtype): _product(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    calls = {backend: _call(model.denoiser, given) for backend, model in models.items()}
+    times = turns(calls | products, rounds)
+    operations = counter.get_total_flops()
+    ceilings = {dtype: 2 * MATMUL[device] ** 3 / min(times[dtype]) for dtype in products}
+    stems = _stems(models)
+    rows = []
+    for backend, model in models.items():
+        dtype = str(torch.bfloat16 if backend.endswith("bf16") else torch.float32)
+        seconds = times[backend]
+        agrees = {} if backend == REFERENCE else {"agreement_db": agreement(model.denoiser(*given), wanted)}
+        rows.append({
+            "device": device, "backend": backend, "found": "measured", "milliseconds": 1000 * statistics.median(seconds),
+            "ratio": statistics.median(torch_ / own for torch_, own in zip(times[REFERENCE], seconds, strict=True)),
+            "gigaflops": operations / min(seconds) / 1e9, "ceiling": operations / min(seconds) / ceilings[dtype],
+            **agrees, **stems.get(backend, {}),
+        })  # fmt: skip
+    return rows + [{"device": device, "backend": backend, "found": why} for backend, why in failed.items()]
+
+
+def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], dict[str, str]]:
+    """Models by back end, called twice for what is only paid once, and why others could not be."""
+    models, failed = {}, {}
+    for backend in BACKENDS:
+        try:
+            models[backend] = load_model(folder, device, backend)
+            for _ in range(2):
+                models[backend].denoiser(*given)
+        except StemweaveError as error:
+            failed[backend] = str(error)
+    return models, failed
+
+
+def _call(denoiser: Denoiser, given: tuple) -> Callable[[], Any]:
+    return lambda: denoiser(*given)[0, 0, 0].item()  # a number: the device has then come to its end
+
+
+def _product(device: str, dtype: torch.dtype) -> Callable[[], Any]:
+    matrix = torch.randn(MATMUL[device], MATMUL[device], device=device, dtype=dtype)
+    return lambda: (matrix @ matrix)[0, 0].item()
+
+
+def _stems(models: dict[str, Model]) -> dict[str, dict[str, float]]:
+    """What each back end's stems of the demo song are worth: see bench_denoiser. Empty for a model of other sources."""
+    true, rate = demo_stems()
+    spec = models[REFERENCE].spec
+    if set(spec.sources) != set(true) or not spec.conditional:
+        return {}
+    mixture = np.stack(list(true.values())).sum(0)
+    found = {backend: separate(model, mixture, rate, load_preset()) for backend, model in models.items()}
+
+    def quality(backend: str) -> float:
+        return float(np.mean([si_sdr(found[backend][source], true[source]) for source in true]))
+
+    return {
+        backend: {
+            "stems_db": float(np.mean([si_sdr(stems[source], found[REFERENCE][source]) for source in true])),
+            "loss_db": quality(REFERENCE) - quality(backend),
+        }
+        for backend, stems in found.items()
+        if backend != REFERENCE
+    }

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from bridge.cli.console import err, out, print_json, progress_bar
+from engine.errors import PresetError
 
 if TYPE_CHECKING:  # the engine is heavy, and loaded by the commands that need it
     from engine.evaluation import Report
@@ -179,19 +180,45 @@ def posteriors(
     out.print(table)
 
 
-def bench(
-    as_json: Annotated[bool, typer.Option("--json")] = False, rounds: Annotated[int, typer.Option(min=1)] = 3
-) -> None:
-    """Seconds of work a second of the demo song costs here, model load excluded (below 1 is faster than real time)."""
-    from engine.bench import bench_separate
+SUITES = {
+    "separate": {
+        "preset": "preset", "back end": "backend", "steps": "steps", "calls": "calls",
+        "real-time factor (median)": "real_time_factor", "times one call": "ratio",
+    },
+    "denoiser": {
+        "device": "device", "back end": "backend", "": "found", "ms": "milliseconds", "x torch": "ratio", "of ceiling": "ceiling",
+        "calls agree, dB": "agreement_db", "stems agree, dB": "stems_db", "stems lose, dB": "loss_db",
+    },
+}  # fmt: skip
+"""What `bench` measures, and the columns of its tables: heading to key of a row."""
 
-    rows = bench_separate(rounds)
+
+def bench(
+    suite: Annotated[str, typer.Argument(help="separate (the main job) or denoiser (one call, by every back end)")] = "separate",
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    model: Annotated[str, typer.Option(help="by name or folder; of the suite denoiser")] = "default",
+) -> None:  # fmt: skip
+    """How fast it is here, rounds taking turns: `separate`, seconds of work a second of the demo song costs (below 1 is faster than
+    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product."""
+    from engine.bench import bench_denoiser, bench_separate
+
+    if suite not in SUITES:
+        raise PresetError(f"There is no suite called '{suite}'.", f"Suites: {', '.join(SUITES)}.")
+    with err.status("measuring"):
+        rows = bench_denoiser(model, rounds) if suite == "denoiser" else bench_separate(rounds)
     if as_json:
         print_json(rows)
         return
-    table = Table("preset", "steps", "calls", "real-time factor (median)", "times one call")
+    table = Table(*SUITES[suite])
     for row in rows:
-        table.add_row(
-            row["preset"], str(row["steps"]), str(row["calls"]), f"{row['real_time_factor']:.3f}", f"{row['ratio']:.1f}"
-        )
+        table.add_row(*(_shown(row.get(key)) for key in SUITES[suite].values()))
     out.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 20 else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""`stemweave export`: its report, its file, and what it says of models that cannot be exported."""
+"""`stemweave export`: its report, its file, and what it says of what there is not; `bench` the same."""
 
 import json
 from pathlib import Path
@@ -29,3 +29,7 @@ def test_what_there_is_not_is_told(refused, stemweave, tmp_path, options, words)
     (tmp_path / "theirs.ckpt").write_bytes(b"a checkpoint of somebody")
     refused(stemweave("export", "-o", tmp_path / "out", *options), words)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_suite_of_benchmarks_is_told(refused, stemweave):
+    refused(stemweave("bench", "abacus"), "There is no suite called 'abacus'", "denoiser")

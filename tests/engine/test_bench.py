@@ -1,0 +1,58 @@
+"""The benchmark of back ends: what its rows say, on a model small enough to be run in every test."""
+
+import pytest
+import torch
+from support.models import write_tiny_model
+
+from engine import bench
+from engine.backends import BACKENDS
+from engine.bench import bench_denoiser, turns
+from engine.errors import ModelError, ResourceError
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch) -> str:
+    demo, rate = bench.demo_stems()
+    monkeypatch.setattr(bench, "demo_stems", lambda: ({name: stem[:, :rate] for name, stem in demo.items()}, rate))
+    monkeypatch.setattr(bench, "MATMUL", {"cpu": 64, "cuda": 64})
+    return str(write_tiny_model(tmp_path / "tiny"))
+
+
+def test_a_row_for_each_back_end_with_its_speed_and_what_its_stems_lose(model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = bench_denoiser(model, 2)
+    rows = {row["backend"]: row for row in found if row["device"] == "cpu"}
+    assert list(rows) == list(BACKENDS)
+    assert rows["torch"]["ratio"] == 1
+    for name, row in rows.items():
+        assert row["found"] == "measured"
+        assert row["milliseconds"] > 0
+        assert row["ceiling"] > 0
+        if name != "torch":
+            assert row["agreement_db"] > 30
+            assert row["stems_db"] > 30
+            assert abs(row["loss_db"]) < 0.1
+    without = [(row["backend"], row["found"]) for row in found if row["device"] == "cuda"]
+    assert without == [(name, "not measured") for name in BACKENDS]
+
+
+def test_a_back_end_that_cannot_be_used_says_why_and_the_others_are_measured(model, monkeypatch):
+    def gone(card, device):
+        raise ResourceError("The library is gone.", "Install it.")
+
+    monkeypatch.setitem(BACKENDS, "onnxruntime", gone)
+    rows = {row["backend"]: row["found"] for row in bench_denoiser(model, 1) if row["device"] == "cpu"}
+    assert rows["onnxruntime"] == "The library is gone. Install it."
+    assert rows["torchscript"] == "measured"
+
+
+def test_an_unknown_model_is_told():
+    with pytest.raises(ModelError, match="no model called 'nobody'"):
+        bench_denoiser("nobody")
+
+
+def test_rounds_take_turns():
+    order = []
+    times = turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    assert order == ["a", "b"] * 3
+    assert [len(seconds) for seconds in times.values()] == [3, 3]
