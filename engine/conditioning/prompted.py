@@ -6,6 +6,7 @@ from torch import Tensor
 
 from engine.conditioning.coherent import coupling
 from engine.denoiser import Conditioning, per_item
+from engine.networks.local_gaussian import scaled
 from engine.networks.text_gaussian import TextGaussian
 
 
@@ -30,11 +31,11 @@ class Prompted:
         v = self._powers(noisy.flatten(0, 1)[:, None], noise_power.repeat_interleave(sources, 0), self.texts)
         v = v.reshape(batch, sources, *v.shape[2:])
         if self.whole is None:
-            return network.inverse(network.bands.spread(v / (v + noise_power)) * noisy, samples)
+            return network.inverse(scaled(noisy, network.bands.spread(v / (v + noise_power))), samples)
         whole = self._powers(noisy.sum(1, keepdim=True), sources * noise_power, self.whole[None])
         gain, share = coupling(noise_power, v, whole)
-        m = network.bands.spread(gain) * noisy
-        return network.inverse(m + network.bands.spread(share) * m.sum(1, keepdim=True), samples)
+        m = scaled(noisy, network.bands.spread(gain))
+        return network.inverse(m + scaled(m.sum(1, keepdim=True), network.bands.spread(share)), samples)
 
     def _powers(self, noisy: Tensor, noise_power: Tensor, texts: Tensor) -> Tensor:
         text = texts.to(noise_power).repeat(len(noisy) // len(texts), 1)

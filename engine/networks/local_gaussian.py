@@ -71,14 +71,14 @@ class LocalGaussian(nn.Module):
         noise_power = sigma[..., None] ** 2
         v = self.powers(noisy, noise_power, mixture, has_mixture)
         gain = v / (v + noise_power)
-        m = self.bands.spread(gain) * noisy
+        m = scaled(noisy, self.bands.spread(gain))
         if mixture is None:
             return m
         p = gain * noise_power
         share = p / p.sum(1, keepdim=True)
         if has_mixture is not None:
             share = share * has_mixture[:, None, None, None]
-        return m + self.bands.spread(share) * (mixture - m.sum(1, keepdim=True))
+        return m + scaled(mixture - m.sum(1, keepdim=True), self.bands.spread(share))
 
     def powers(self, noisy: Tensor, noise_power: Tensor, mixture: Tensor | None, has_mixture: Tensor | None) -> Tensor:
         """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell."""
@@ -103,24 +103,31 @@ class LocalGaussian(nn.Module):
     def transform(self, x: Tensor) -> Tensor:
         """(batch, channels, samples) to complex (batch, channels, bins, frames), scaled so that white noise of standard
         deviation sigma has power sigma^2 in every cell."""
-        scale = self.window.square().sum().rsqrt()
         flat = torch.stft(
             x.reshape(-1, x.shape[-1]).float(),
             self.fft,
             self.hop,
-            window=self.window,
+            window=self._unit_window(),
             return_complex=True,
             pad_mode="constant",
         )
-        return flat.reshape(*x.shape[:-1], *flat.shape[-2:]) * scale
+        return flat.contiguous().reshape(*x.shape[:-1], *flat.shape[-2:])  # rows of time, as all that follows lies
 
     def inverse(self, cells: Tensor, samples: int) -> Tensor:
         """The transform's inverse: exact, linear, (batch, channels, bins, frames) to (batch, channels, samples)."""
-        scale = self.window.square().sum().sqrt()
         flat = torch.istft(
-            cells.reshape(-1, *cells.shape[-2:]) * scale, self.fft, self.hop, window=self.window, length=samples
+            cells.reshape(-1, *cells.shape[-2:]), self.fft, self.hop, window=self._unit_window(), length=samples
         )
         return flat.reshape(*cells.shape[:2], samples)
+
+    def _unit_window(self) -> Tensor:
+        """The window of energy one, which scales both ways as `transform` says."""
+        return self.window * self.window.square().sum().rsqrt()
+
+
+def scaled(cells: Tensor, gain: Tensor) -> Tensor:
+    """cells times real gains; torch would make the gains complex first and take twice as long."""
+    return torch.view_as_complex(torch.view_as_real(cells) * gain[..., None])
 
 
 def power(cells: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.denoiser import Conditioning, per_item
-from engine.networks.local_gaussian import HEADROOM, POWER_FLOOR, RANGE, LocalGaussian, log_ratio, power
+from engine.networks.local_gaussian import HEADROOM, POWER_FLOOR, RANGE, LocalGaussian, log_ratio, power, scaled
 
 
 class TextGaussian(LocalGaussian):
@@ -35,7 +35,7 @@ class TextGaussian(LocalGaussian):
             text = x.new_zeros(len(x), self.told.in_features)
         noisy, noise_power = self.transform(x), per_item(sigma, x)[..., None] ** 2
         v = self.powers_of(noisy, noise_power, text)
-        return self.inverse(self.bands.spread(v / (v + noise_power)) * noisy, x.shape[-1])
+        return self.inverse(scaled(noisy, self.bands.spread(v / (v + noise_power))), x.shape[-1])
 
     def powers_of(self, noisy: Tensor, noise_power: Tensor, text: Tensor, guidance: float = 1.0) -> Tensor:
         """v: (batch, 1, bands, frames) of noisy: complex (batch, 1, bins, frames), noise_power: (batch, 1, 1, 1).
