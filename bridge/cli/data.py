@@ -221,4 +221,4 @@ def _shown(value: Any) -> str:
         return ""
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.0f}" if abs(value) >= 20 else f"{value:.3f}"
+    return f"{value:.0f}" if abs(value) >= 20 else f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no minus before nothing

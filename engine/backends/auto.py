@@ -25,8 +25,8 @@ AUTO = "auto"
 REFERENCE = "torch"
 SMALL, LARGE = 2_000_000, 300_000_000
 """Bytes of weights: below, there is nothing to gain; above, finding out takes minutes and gigabytes unasked."""
-SAMPLES = 65536  # of the probe, two of them at once
-ROUNDS = 5
+SAMPLES = 32768  # of the probe, two of them at once
+ROUNDS = 4
 HOPELESS = 3.0  # times the reference: not tried any further
 GAIN = 1.1  # times faster than the reference, or it stays
 AGREEMENT = 30.0
