@@ -5,7 +5,6 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,9 +16,9 @@
 
 #include "hash.hpp"
 #include "wire/cache.hpp"
-#include "wire/gift.hpp"
 #include "wire/link.hpp"
 #include "wire/messages.hpp"
+#include "wire/session.hpp"
 
 namespace stemweave {
 namespace {
@@ -31,7 +30,6 @@ constexpr milliseconds kPatience{200};    // for the thread to end
 constexpr milliseconds kPingEvery{1000};
 constexpr milliseconds kGreetEvery{1000};
 constexpr milliseconds kSilentAfter{5000};
-constexpr milliseconds kAnnounceEvery{500};
 constexpr int kTurn = 64;                 // messages taken before the recording is looked at again
 constexpr int kShort = 5;                 // milliseconds between two looks at the recording while something happens
 constexpr int kLong = 40;                 // and while nothing does
@@ -39,25 +37,6 @@ constexpr int kLong = 40;                 // and while nothing does
 std::string default_server() {
     const char* address = std::getenv("STEMWEAVE_SERVER");
     return address && *address ? address : "tcp://127.0.0.1:27182";
-}
-
-// Instances of one process are of one session, until a project that is opened says which; those put in later are of that one.
-std::string session_of_process(const std::string& opened = "") {
-    static std::mutex mutex;
-    static std::string session = new_uuid();
-    std::lock_guard<std::mutex> lock(mutex);
-    if (!opened.empty()) session = opened;
-    return session;
-}
-
-Range hull_of(const std::vector<Track>& tracks) {
-    if (tracks.empty()) return {};
-    Range hull{INT64_MAX, INT64_MIN};
-    for (const Track& track : tracks) {
-        hull.start = std::min(hull.start, track.start);
-        hull.end = std::max(hull.end, track.start + track.frames);
-    }
-    return hull;
 }
 
 bool same_major(const std::string& version) {
@@ -121,7 +100,7 @@ struct Talker::Shared {
     void bring_back(const Restored& restored);
     void forget_server();
     void greet_again();
-    void hear_of(const std::vector<Track>& all);
+    void ask_again();
     void lose(const std::string& why);
     void tell();
 
@@ -130,14 +109,8 @@ struct Talker::Shared {
     Take take_;
     std::unique_ptr<Job> job_;
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
-    std::optional<Gift> gift_;       // what this track gives to another instance's job, or to its own
-    const std::string id_ = new_uuid();  // of this track
-    Track announced_;
-    std::string announced_in_;
-    bool announced_since_wish_ = false;
-    bool is_known_ = false;          // the others have heard what was announced
-    std::vector<Track> tracks_;      // of the session that take part and have something recorded
-    bool to_ask_again_ = false;      // a job over the session, once its tracks are back
+    Session session_;
+    bool to_ask_again_ = false;
     int64_t seed_ = 0;
     bool kept_ = false;
     std::string server_ = default_server();
@@ -148,7 +121,6 @@ struct Talker::Shared {
     Clock::time_point heard_ = Clock::now();
     Clock::time_point pinged_{};
     Clock::time_point greeted_{};
-    Clock::time_point announced_at_{};
 };
 
 void Talker::Shared::run() {
@@ -191,32 +163,23 @@ void Talker::Shared::follow_wishes() {
             play(good_);
         }
     }
-    if (wants_separation.exchange(false)) separate();
-    if (wants_accompaniment && announced_since_wish_ && is_known_) accompany();
+    const bool busy = job_ && job_->is_open();  // asking again while a job runs replaces nothing
+    if (wants_separation.exchange(false) && !busy) separate();
+    if (busy) wants_accompaniment = false;
+    if (wants_accompaniment && session_.is_known()) accompany();
 }
 
-// Say how this track stands, when that has changed; a recording goes on growing, so not at every look, unless somebody waits.
 void Talker::Shared::announce() {
     if (connection != Connection::connected) return;
     const Range hull = take_.hull();
-    Track mine{id_, "", kRoles[role], static_cast<int>(std::lround(take_.sample_rate())), hull.start, hull.frames(), core->takes_part};
-    std::string place;
+    Track mine{"", "", kRoles[role], static_cast<int>(std::lround(take_.sample_rate())), hull.start, hull.frames(), core->takes_part};
+    std::string key;
     {
         std::lock_guard<std::mutex> lock(mutex);
         mine.name = name;
-        place = session;
+        key = session;
     }
-    const auto now = Clock::now();
-    if (!(mine == announced_ && place == announced_in_)) {
-        const bool waits = wants_accompaniment && !announced_since_wish_;
-        if (now - announced_at_ < kAnnounceEvery && !waits) return;
-        if (!link_->send(join(place, mine))) return;
-        announced_ = mine;
-        announced_in_ = place;
-        announced_at_ = now;
-        is_known_ = false;
-    }
-    announced_since_wish_ = wants_accompaniment;
+    session_.announce(*link_, mine, key, wants_accompaniment);
 }
 
 // What the callback recorded until now is the job.
@@ -232,7 +195,8 @@ void Talker::Shared::separate() {
 // The tracks of the session that take part are the job, from the first frame that one of them has to the last.
 void Talker::Shared::accompany() {
     wants_accompaniment = false;
-    if (tracks_.empty()) {
+    const auto& given = session_.tracks();
+    if (given.empty()) {
         job_trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
         return;
     }
@@ -240,7 +204,7 @@ void Talker::Shared::accompany() {
     for (int stem = 0; stem < kStems; ++stem) {
         if (wanted >> stem & 1) missing.emplace_back(kStemNames[stem]);
     }
-    for (const Track& track : tracks_) {
+    for (const Track& track : given) {
         missing.erase(std::remove(missing.begin(), missing.end(), track.role), missing.end());
     }
     if (missing.empty()) {
@@ -248,13 +212,11 @@ void Talker::Shared::accompany() {
         return;
     }
     seed_ = static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF);
-    begin(std::make_unique<Job>(announced_in_, tracks_.size(), hull_of(tracks_), tracks_.front().sample_rate, missing, "accompany",
+    begin(std::make_unique<Job>(session_.key(), given.size(), session_.hull(), given.front().sample_rate, missing, "accompany",
                                 std::map<std::string, int64_t>{{"seed", seed_}}));
 }
 
-// Asking again while a job runs replaces nothing.
 void Talker::Shared::begin(std::unique_ptr<Job> job) {
-    if (job_ && job_->is_open()) return;
     job_trouble_.clear();
     job_ = std::move(job);
     kept_ = to_ask_again_ = false;
@@ -290,10 +252,7 @@ void Talker::Shared::stay_connected() {
 
 void Talker::Shared::forget_server() {
     server_session_.clear();
-    announced_in_.clear();
-    is_known_ = false;
-    tracks_.clear();
-    gift_.reset();
+    session_.forget();
     if (job_) job_->wait();
 }
 
@@ -325,6 +284,7 @@ void Talker::Shared::receive(int wait) {
 }
 
 void Talker::Shared::handle(const Message& message, const std::string& payload) {
+    if (session_.handle(*link_, take_, message)) return ask_again();
     if (message.type() == "welcome") {
         if (!same_major(message.text("version"))) {
             connection = Connection::refused;
@@ -339,13 +299,6 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
         if (again || !job_ || !job_->is_open()) return;
         to_ask_again_ = job_->givers() > 0;
         if (!to_ask_again_) job_->submit(*link_);
-    } else if (message.type() == "tracks" && message.text("context") == announced_in_) {
-        hear_of(tracks_of(message));
-    } else if (message.type() == "give") {
-        gift_.emplace(message);
-    } else if (message.type() == "credit" && gift_ && message.text("job") == gift_->job()) {
-        gift_->send(*link_, take_, message.integer("chunks"));
-        if (gift_->is_whole()) gift_.reset();
     } else if (message.type() == "pong") {
         if (connection == Connection::connected && message.text("session") != server_session_) greet_again();
     } else if (message.type() == "error" && message.text("code") == "hello_first") {
@@ -362,14 +315,11 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
     }
 }
 
-void Talker::Shared::hear_of(const std::vector<Track>& all) {
-    is_known_ = std::find(all.begin(), all.end(), announced_) != all.end();
-    tracks_.clear();
-    std::copy_if(all.begin(), all.end(), std::back_inserter(tracks_), [](const Track& its) { return its.takes_part && its.frames > 0; });
-    if (to_ask_again_ && job_ && job_->is_open() && tracks_.size() >= job_->givers()) {
-        to_ask_again_ = false;
-        job_->submit(*link_);
-    }
+// A job over the session, once its tracks are back at a server that was restarted.
+void Talker::Shared::ask_again() {
+    if (!to_ask_again_ || !job_ || !job_->is_open() || session_.tracks().size() < job_->givers()) return;
+    to_ask_again_ = false;
+    job_->submit(*link_);
 }
 
 void Talker::Shared::keep() {
@@ -404,7 +354,7 @@ void Talker::Shared::bring_back(const Restored& restored) {
 void Talker::Shared::tell() {
     state = wants_accompaniment ? JobState::waiting : job_ ? job_->state() : JobState::none;
     progress = job_ ? job_->progress() : 0.0;
-    tracks = static_cast<int>(tracks_.size());
+    tracks = static_cast<int>(session_.tracks().size());
     std::lock_guard<std::mutex> lock(mutex);
     status.connection = connection;
     status.job = state;
@@ -412,7 +362,7 @@ void Talker::Shared::tell() {
     status.recorded = take_.hull();
     status.lost = core->capture.lost();
     status.tracks = tracks;
-    status.context = hull_of(tracks_);
+    status.context = session_.hull();
     status.server = server_;
     status.message = !job_trouble_.empty() ? job_trouble_ : trouble_;
     status.folder = folder_;

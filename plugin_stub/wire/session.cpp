@@ -1,0 +1,75 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+
+namespace stemweave {
+namespace {
+
+constexpr std::chrono::milliseconds kAnnounceEvery{500};
+
+}  // namespace
+
+std::string session_of_process(const std::string& opened) {
+    static std::mutex mutex;
+    static std::string session = new_uuid();
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!opened.empty()) session = opened;
+    return session;
+}
+
+void Session::announce(Link& link, Track mine, const std::string& key, bool somebody_waits) {
+    mine.id = id_;
+    if (!(mine == announced_ && key == key_)) {
+        const auto now = std::chrono::steady_clock::now();
+        const bool urgent = somebody_waits && !since_wish_;
+        if (now - announced_at_ < kAnnounceEvery && !urgent) return;
+        if (!link.send(join(key, mine))) return;
+        announced_ = mine;
+        announced_at_ = now;
+        key_ = key;
+        is_known_ = false;
+    }
+    since_wish_ = somebody_waits;
+}
+
+bool Session::handle(Link& link, const Take& take, const Message& message) {
+    if (message.type() == "tracks") {
+        if (message.text("context") == key_) hear_of(tracks_of(message));
+        return true;
+    }
+    if (message.type() == "give") {
+        gift_.emplace(message);
+        return true;
+    }
+    if (message.type() != "credit" || !gift_ || message.text("job") != gift_->job()) return false;
+    gift_->send(link, take, message.integer("chunks"));
+    if (gift_->is_whole()) gift_.reset();
+    return true;
+}
+
+void Session::hear_of(const std::vector<Track>& all) {
+    is_known_ = std::find(all.begin(), all.end(), announced_) != all.end();
+    tracks_.clear();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(tracks_), [](const Track& its) { return its.takes_part && its.frames > 0; });
+}
+
+void Session::forget() {
+    key_.clear();
+    is_known_ = false;
+    tracks_.clear();
+    gift_.reset();
+}
+
+Range Session::hull() const {
+    if (tracks_.empty()) return {};
+    Range hull{INT64_MAX, INT64_MIN};
+    for (const Track& track : tracks_) {
+        hull.start = std::min(hull.start, track.start);
+        hull.end = std::max(hull.end, track.start + track.frames);
+    }
+    return hull;
+}
+
+}  // namespace stemweave

@@ -1,0 +1,50 @@
+// This track among the tracks of its session: tells the others how it stands, hears how they do, gives its audio to their jobs.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/take.hpp"
+#include "wire/gift.hpp"
+#include "wire/hash.hpp"
+#include "wire/link.hpp"
+#include "wire/messages.hpp"
+
+namespace stemweave {
+
+// Instances of one process are of one session, until a project that is opened says which; those put in later are of that one.
+std::string session_of_process(const std::string& opened = "");
+
+class Session {
+  public:
+    // Says how this track stands, when that has changed: not at every look, for a recording goes on growing, unless somebody waits.
+    // mine: its id is left to this. key: of the session.
+    void announce(Link& link, Track mine, const std::string& key, bool somebody_waits);
+    // True for a message that concerned the session alone.
+    bool handle(Link& link, const Take& take, const Message& message);
+    // The server does not know us any more.
+    void forget();
+
+    // All members have heard what was announced, and that was no earlier than somebody began to wait.
+    bool is_known() const { return is_known_ && since_wish_; }
+    const std::string& key() const { return key_; }
+    // Those that take part and have something recorded, this one too, and what they cover.
+    const std::vector<Track>& tracks() const { return tracks_; }
+    Range hull() const;
+
+  private:
+    void hear_of(const std::vector<Track>& all);
+
+    const std::string id_ = new_uuid();
+    Track announced_;
+    std::string key_;
+    bool is_known_ = false;
+    bool since_wish_ = false;
+    std::chrono::steady_clock::time_point announced_at_{};
+    std::vector<Track> tracks_;
+    std::optional<Gift> gift_;
+};
+
+}  // namespace stemweave
