@@ -13,12 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.audio import read_audio
 from engine.backends import BACKENDS
 from engine.cards import read_card
-from engine.denoiser import Denoiser
 from engine.errors import StemweaveError
 from engine.evaluation import si_sdr
 from engine.export import agreement
 from engine.models import DEFAULT, Model, find_model, load_model
-from engine.networks.core import probe
+from engine.networks.core import core_inputs, core_of, probe
 from engine.pipeline import separate
 from engine.presets import load_preset
 from presets import DEMO
@@ -72,7 +71,8 @@ def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
     """A row for each back end on the processor and on a GPU: time of one call on two chunks, against eager torch and against the
     largest matrix product measured between the calls, and what its stems lose. "not measured" where there is no GPU.
 
-    milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). ceiling: the share of the
+    milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). network_ratio: the same of the
+    network alone, without transform and closed form, which torch computes by every back end. ceiling: the share of the
     measured product's speed, the best of each, in the back end's own precision. agreement_db: how far the difference of the
     estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much their SI-SDR against
     the true ones falls (mean over sources); not there for a model that does not separate them.
@@ -92,7 +92,9 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
         wanted = models[REFERENCE].denoiser(*given)
     products = {str(dtype): _product(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     calls = {backend: _call(model.denoiser, given) for backend, model in models.items()}
-    times = turns(calls | products, rounds)
+    inputs = core_inputs(load_model(card.folder, device).denoiser, given)
+    cores = {("core", backend): _call(core_of(model.denoiser), inputs) for backend, model in models.items()}
+    times = turns(calls | cores | products, rounds)
     operations = counter.get_total_flops()
     ceilings = {dtype: 2 * MATMUL[device] ** 3 / min(times[dtype]) for dtype in products}
     stems = _stems(models)
@@ -103,7 +105,7 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
         agrees = {} if backend == REFERENCE else {"agreement_db": agreement(model.denoiser(*given), wanted)}
         rows.append({
             "device": device, "backend": backend, "found": "measured", "milliseconds": 1000 * statistics.median(seconds),
-            "ratio": statistics.median(torch_ / own for torch_, own in zip(times[REFERENCE], seconds, strict=True)),
+            "ratio": _ratio(times[REFERENCE], seconds), "network_ratio": _ratio(times["core", REFERENCE], times["core", backend]),
             "gigaflops": operations / min(seconds) / 1e9, "ceiling": operations / min(seconds) / ceilings[dtype],
             **agrees, **stems.get(backend, {}),
         })  # fmt: skip
@@ -123,8 +125,12 @@ def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], d
     return models, failed
 
 
-def _call(denoiser: Denoiser, given: tuple) -> Callable[[], Any]:
-    return lambda: denoiser(*given)[0, 0, 0].item()  # a number: the device has then come to its end
+def _ratio(reference: list[float], own: list[float]) -> float:
+    return statistics.median(theirs / ours for theirs, ours in zip(reference, own, strict=True))
+
+
+def _call(run: Callable[..., torch.Tensor], given: tuple) -> Callable[[], Any]:
+    return lambda: run(*given).flatten()[0].item()  # a number: the device has then come to its end
 
 
 def _product(device: str, dtype: torch.dtype) -> Callable[[], Any]:

@@ -186,7 +186,8 @@ SUITES = {
         "real-time factor (median)": "real_time_factor", "times one call": "ratio",
     },
     "denoiser": {
-        "device": "device", "back end": "backend", "": "found", "ms": "milliseconds", "x torch": "ratio", "of ceiling": "ceiling",
+        "device": "device", "back end": "backend", "": "found", "ms": "milliseconds", "x torch": "ratio",
+        "network alone": "network_ratio", "of ceiling": "ceiling",
         "calls agree, dB": "agreement_db", "stems agree, dB": "stems_db", "stems lose, dB": "loss_db",
     },
 }  # fmt: skip
