@@ -37,6 +37,14 @@ class Forbidden(BridgeError):
     """A path that the server may not use."""
 
 
+class Refused(BridgeError):
+    """What a server does not take. code: of the error it answers with."""
+
+    def __init__(self, code: str, message: str, hint: str = ""):
+        super().__init__(message, hint)
+        self.code = code
+
+
 class ProtocolError(BridgeError):
     """Bytes that are not a message of the protocol."""
 

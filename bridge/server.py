@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import zmq
 from bridge import errors, protocol
 from bridge.contexts import Contexts, Gathering
 from bridge.doors import Doors
-from bridge.errors import BridgeError, ContextError, DamagedChunk, Forbidden, ProtocolError
+from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError, Refused
 from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
+from bridge.limits import Limits, Refusal, of_clients
 from bridge.osc.endpoint import OscEndpoint
 from bridge.protocol import (
     TASKS,
@@ -104,6 +105,7 @@ class Server:
         except BridgeError:
             self._hang_up()
             raise
+        self._limits = Limits(self.jobs, self.folders)
         self.worker, self._failed_starts = Worker(target, self.folders), 0
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
@@ -180,10 +182,8 @@ class Server:
                 if decoded is None:
                     continue
                 message, payload = decoded
-                if client not in self.heard and not isinstance(message, Hello):
-                    self._fail(
-                        client, errors.HELLO_FIRST, "A client must say hello first.", "Send `hello` with your version."
-                    )
+                if client not in self.heard and (refusal := self._stranger(message)):
+                    self._fail(client, *refusal)
                     continue
                 self.heard[client] = time.monotonic()
                 if type(message) in self._on:
@@ -204,6 +204,12 @@ class Server:
             except Exception:  # a fault of ours must not cost the other clients their server
                 log.exception("fault in answering a message")
                 self._fail_job(client, getattr(message, "job", ""), errors.INTERNAL, "The server made a mistake.")
+
+    def _stranger(self, message: Message) -> Refusal | None:
+        """Why somebody who is not a client yet cannot be heard."""
+        if not isinstance(message, Hello):
+            return errors.HELLO_FIRST, "A client must say hello first.", "Send `hello` with your version."
+        return of_clients(len(self.heard))
 
     def _fail_job(self, client: bytes, job: str, code: str, message: str, hint: str = "") -> None:
         """End a client's job with an error; only say it where there is no such job."""
@@ -262,7 +268,7 @@ class Server:
             message.job, message.preset, message.overrides, self.jobs.folder_for(message.job), message.audio,
             parts=tuple(message.parts), settings=settings,
         )  # fmt: skip
-        refusal = self._refusal(client, message, order)
+        refusal = self._limits.of_message(message) or self.refusal(client, order)
         if refusal:
             self._fail(client, *refusal, job=message.job)
             return
@@ -302,46 +308,11 @@ class Server:
         for client in members:
             self.send(client, Tracks(context, list(members.values())))
 
-    def _refusal(self, client: bytes, message: Submit, order: Order) -> tuple[str, str, str] | None:
-        """(code, message, hint) when a job cannot be taken."""
-        audio = message.audio
-        if not (0 < len(message.job) <= 64 and message.job.isprintable()):
-            return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
-        least = 0 if message.seconds > 0 else 1  # what is generated needs nothing to go by
-        if audio.channels not in (1, 2) or not least <= audio.frames <= protocol.MAX_FRAMES:
-            return errors.LIMIT, (
-                f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and {least} to "
-                f"{protocol.MAX_FRAMES} frames can be taken."
-            ), "Send mono or stereo, two hours at most."  # fmt: skip
-        if message.parts and (
-            any(part.frames < 0 for part in message.parts) or sum(part.frames for part in message.parts) != audio.frames
-        ):
-            return errors.PROTOCOL, "The parts of the audio do not add up to its frames.", "Announce what is sent."
-        if len({part.name for part in message.parts}) < len({(part.name, part.frames) for part in message.parts}):
-            return errors.PROTOCOL, "Parts of one name differ in length.", "Send silence where one ends."
-        if sum(job.state in OPEN for job in self.jobs.of(client)) >= protocol.MAX_JOBS:
-            return (
-                errors.LIMIT,
-                f"{protocol.MAX_JOBS} jobs of this client are open already.",
-                "Wait for one, or cancel one.",
-            )
-        if shut := self.shut():
-            return shut
-        try:
-            self.folders.check(order)
-        except Forbidden as error:
-            return errors.FORBIDDEN, error.message, error.hint
-        return self.unknown_preset(message.preset)
+    def refusal(self, client: Hashable, order: Order) -> Refusal | None:
+        """Why an order cannot be taken, over either protocol."""
+        return CLOSED if self.closing else self._limits.of_order(client, order) or self._unknown_preset(order.preset)
 
-    def shut(self) -> tuple[str, str, str] | None:
-        """Why no further job can be taken, from anybody."""
-        if self.closing:
-            return CLOSED
-        if sum(not job.at_rest for job in self.jobs.by_id.values()) >= protocol.MAX_ALL_JOBS:
-            return errors.LIMIT, f"The server has {protocol.MAX_ALL_JOBS} jobs open already.", "Try again later."
-        return None
-
-    def unknown_preset(self, preset: str) -> tuple[str, str, str] | None:
+    def _unknown_preset(self, preset: str) -> Refusal | None:
         if self.worker.ready and preset not in self.worker.presets:
             return "bad_preset", f"There is no preset called '{preset}'.", f"Presets: {', '.join(self.worker.presets)}."
         return None
@@ -393,13 +364,14 @@ class Server:
     # Work.
 
     def submit_files(
-        self, owner: object, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
+        self, owner: Hashable, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
     ) -> Job:
-        """A job on files of this machine, for OSC, whose senders cannot carry audio. Forbidden for files it may not use."""
+        """A job on files of this machine, for OSC, whose senders cannot carry audio. Refused where it cannot be taken."""
         name = str(uuid.uuid4())
         folder = self.jobs.folder_for(name)
         order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings)
-        self.folders.check(order)
+        if refusal := self.refusal(owner, order):
+            raise Refused(*refusal)
         job = self.jobs.add(Job(order, owner, keep=True))
         self.jobs.enqueue(job)
         return job

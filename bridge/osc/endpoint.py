@@ -12,7 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
-from bridge.errors import FORBIDDEN, BridgeError, Forbidden
+from bridge.errors import BridgeError, Refused
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 
@@ -150,14 +150,10 @@ class OscEndpoint:
         settings["wanted"] = () if want in ("-", "") else tuple(name.strip() for name in want.split(","))
         out, seed = text(given["outdir"]), given.get("seed", 0)
         whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
-        if shut := self.server.shut():
-            code, message, hint = shut
-            self.send(sender, "/error", code, f"{message} {hint}")
-            return
         try:
             job = self.server.submit_files(sender, task, files, out, whole, settings)
-        except Forbidden as error:
-            self.send(sender, "/error", FORBIDDEN, f"{error.message} {error.hint}")
+        except Refused as error:
+            self.send(sender, "/error", error.code, f"{error.message} {error.hint}")
             return
         self._tell(job, "/job/accepted", job.id)
 

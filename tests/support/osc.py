@@ -32,14 +32,19 @@ class Patch:
         """Arguments of the next message to an address; others on the way are passed over, errors are not."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            data = self.socket.recv(65536)
-            assert len(data) < 1400
-            message = OscMessage(data)
-            assert message.address.removeprefix(ROOT) in REPLIES
-            if message.address == ROOT + address:
-                return list(message.params)
-            assert not message.address.endswith("error"), message.params
+            came, arguments = self.next()
+            if came == address:
+                return arguments
+            assert not came.endswith("error"), arguments
         raise AssertionError(f"nothing came to {address}")
+
+    def next(self) -> tuple[str, list]:
+        """The next message, whatever it is: address without the root, and arguments."""
+        data = self.socket.recv(65536)
+        assert len(data) < 1400
+        message = OscMessage(data)
+        assert message.address.removeprefix(ROOT) in REPLIES
+        return message.address.removeprefix(ROOT), list(message.params)
 
     def __enter__(self) -> "Patch":
         return self
