@@ -254,7 +254,7 @@ class Jobs:
         return job.keep and self._ledger is not None
 
     def count(self) -> dict[str, int]:
-        return dict(Counter(job.state for job in self.by_id.values()))
+        return dict(Counter(job.state for job in list(self.by_id.values())))  # whole, whichever thread asks
 
     def close(self) -> None:
         """What is kept stays."""

@@ -18,6 +18,7 @@ from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
 from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, TRIES, Job, Jobs, Order
 from bridge.limits import Limits, Refusal, of_clients
+from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
 from bridge.protocol import (
     TASKS,
@@ -73,7 +74,7 @@ class Server:
 
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
     outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
-    in; by default those of bridge.folders.usual.
+    in; by default those of bridge.folders.usual. finish: see `drain`. metrics_port: of bridge.metrics; None: none.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Server:
         quota: int = QUOTA,
         folders: Iterable[Path] = (),
         finish: float = FINISH,
+        metrics_port: int | None = None,
     ):
         self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
         self._closing_by: float | None = None
@@ -96,11 +98,14 @@ class Server:
         self.heard: dict[bytes, float] = {}
         self.contexts = Contexts()
         self._osc: OscEndpoint | None = None
+        self.metrics = Metrics(self)
         self._doors = Doors(host, port)
         self.port, self.outside = self._doors.port, self._doors.outside
         try:
             if osc_port is not None:  # whoever can send a datagram is believed: of this machine only
                 self._osc = OscEndpoint("127.0.0.1", osc_port, self)
+            if metrics_port is not None:
+                self.metrics.serve(metrics_port)
             self.jobs, self._stop = Jobs(folder, quota), threading.Event()
         except BridgeError:
             self._hang_up()
@@ -169,6 +174,7 @@ class Server:
     def _hang_up(self) -> None:
         if self._osc:
             self._osc.close()
+        self.metrics.close()
         self._doors.close(linger=500 if self.closing else 0)
 
     # Messages in.
@@ -321,6 +327,7 @@ class Server:
         job = self._taking(client, message.job)
         if job is None:
             return
+        self.metrics.received.inc(len(payload))
         if job.append(message.offset, payload):
             if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
                 self._ask_to_give(job, job.gathering)
@@ -429,6 +436,7 @@ class Server:
                 file.seek(first * job.frame_bytes())
                 payload = file.read(count * job.frame_bytes())
             self._doors.send(job.owner, protocol.chunk(job.id, stem, first, payload))
+            self.metrics.sent.inc(len(payload))
             if first + count < last:
                 job.outbox.appendleft((stem, first + count, last))
             job.credit -= 1
@@ -459,6 +467,7 @@ class Server:
         job.state, job.error = state, error
         if state != "done":
             job.outbox.clear()
+        self.metrics.ended(job)
         self.jobs.note(job)
         self.jobs.make_room()
 
@@ -509,6 +518,7 @@ class Server:
             raise BridgeError(
                 "The engine cannot be started: its process dies at once.", "See what is wrong: stemweave doctor"
             )
+        self.metrics.deaths.inc()
         lost = self.worker.replace()
         log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
         if lost is None:

@@ -33,6 +33,10 @@ def serve(
             help="what clients may name files in; repeatable; default: your home and this folder",
         ),
     ] = None,
+    metrics: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help="of HTTP on this machine, for Prometheus; default: none"),
+    ] = None,
     quota: Annotated[float, typer.Option(min=0, help="gigabytes that finished jobs may take")] = QUOTA / 1e9,
 ) -> None:
     """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
@@ -40,7 +44,9 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     spool = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
-    server = Server(host, port, osc_port or None, folder=spool, quota=int(quota * 1e9), folders=folder or ())
+    server = Server(
+        host, port, osc_port or None, folder=spool, quota=int(quota * 1e9), folders=folder or (), metrics_port=metrics
+    )
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
     for address in server.outside:
