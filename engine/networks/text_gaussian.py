@@ -63,6 +63,22 @@ class TextGaussian(LocalGaussian):
         """The mean spectrum of recordings that are called so, known from the text alone: (batch, 1, bands, 1)."""
         return self.mean_power[:, :, None] * self.spectrum(self._scaled(text)).float()[:, None, :, None].exp()
 
+    @torch.no_grad()
+    def fit_spectrum(self, powers: Tensor, text: Tensor, ridge: float = 0.1) -> None:
+        """What words make expect, before any training: ridge regression of log spectra on the first layer's view of the text.
+
+        powers: (items, bands), mean power of a bin in each band of some recordings; text: (items, features), about each.
+        """
+        hidden, last = self.spectrum[:-1](self._scaled(text)), self.spectrum[-1]
+        assert isinstance(last, nn.Linear)
+        target = (powers.clamp_min(POWER_FLOOR) / self.mean_power).log()
+        middle, level = hidden.mean(0), target.mean(0)
+        seen = hidden - middle
+        gram = seen.T @ seen
+        gram = gram + ridge * gram.diagonal().mean() * torch.eye(len(gram))
+        last.weight.copy_(torch.linalg.solve(gram, seen.T @ (target - level)).T)
+        last.bias.copy_(level - last.weight @ middle)
+
     def _scaled(self, text: Tensor) -> Tensor:
         """Features of variance one, as layers like them: sentences come as vectors of length one."""
         return text * text.shape[-1] ** 0.5

@@ -16,6 +16,7 @@ from engine.denoiser import ModelSpec
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
+from engine.networks.text_gaussian import TextGaussian
 from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
@@ -88,12 +89,17 @@ def rate_at(step: int, config: TrainConfig) -> float:
 @torch.no_grad()
 def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None:
     """Set what a network knows of its input beforehand, from examples that training will not repeat."""
-    seen = [examples.batch(2**31 + index).clean for index in range(batches)]
+    if isinstance(network, TextGaussian):
+        batches *= 4  # there are many words
+    seen = [examples.batch(2**31 + index) for index in range(batches)]
     if isinstance(network, LocalGaussian):
-        powers = [network.bands.pool(power(network.transform(clean))).mean((0, 3)) for clean in seen]
-        network.mean_power.copy_(torch.stack(powers).mean(0) + 1e-10)
+        powers = torch.cat([network.bands.pool(power(network.transform(batch.clean))).mean(3) for batch in seen])
+        network.mean_power.copy_(powers.mean(0) + 1e-10)
+        if isinstance(network, TextGaussian):
+            texts = [batch.text for batch in seen if batch.text is not None]
+            network.fit_spectrum(powers[:, 0], torch.cat(texts))
     elif isinstance(network, OpenUnmix):
-        network.fit_input(torch.cat(seen).sum(1))
+        network.fit_input(torch.cat([batch.clean for batch in seen]).sum(1))
 
 
 def save(path: Path, step: int, spent: float, network, average, optimizer, schedule) -> None:

@@ -73,3 +73,16 @@ def test_a_gradient_goes_through_to_the_noisy_input():
 def test_more_than_one_source_is_refused():
     with pytest.raises(ModelError, match="one source"):
         build("text_gaussian", TINY, ModelSpec(("bass", "drums"), 22050, 32768, 0.05))
+
+
+def test_words_can_be_given_their_spectra_before_any_training():
+    net, generator = network(trained=False), torch.Generator().manual_seed(2)
+    meaning = 2 * torch.randn(3, net.bands.count, generator=generator)  # log spectra of three words
+    words = torch.nn.functional.normalize(torch.randn(3, 384, generator=generator), dim=1)
+    which = torch.arange(60) % 3
+    heard = (meaning[which] + 0.3 * torch.randn(60, net.bands.count, generator=generator)).exp() * 1e-4
+    net.fit_spectrum(heard, words[which], ridge=1e-3)
+    found = (net.expected_power(words)[:, 0, :, 0] / 1e-4).log()
+    assert (found - meaning).abs().mean() < 0.15
+    blurred = net.expected_power(words[:1] + words[1:2])[0, 0, :, 0].log()
+    assert torch.isfinite(blurred).all()
