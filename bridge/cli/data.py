@@ -190,24 +190,30 @@ SUITES = {
         "network alone": "network_ratio", "of ceiling": "ceiling",
         "calls agree, dB": "agreement_db", "stems agree, dB": "stems_db", "stems lose, dB": "loss_db",
     },
+    "peers": {"way": "way", "ms a chunk and call": "milliseconds", "x theirs": "ratio", "calls agree, dB": "agreement_db"},
 }  # fmt: skip
 """What `bench` measures, and the columns of its tables: heading to key of a row."""
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="separate (the main job) or denoiser (one call, by every back end)")] = "separate",
+    suite: Annotated[str, typer.Argument(help="separate (the main job), denoiser (by every back end) or peers")] = "separate",
     as_json: Annotated[bool, typer.Option("--json")] = False,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     model: Annotated[str, typer.Option(help="by name or folder; of the suite denoiser")] = "default",
 ) -> None:  # fmt: skip
     """How fast it is here, rounds taking turns: `separate`, seconds of work a second of the demo song costs (below 1 is faster than
-    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product."""
+    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `peers`, the
+    paper's network and sampler as their package has them, beside ours."""
     from engine.bench import bench_denoiser, bench_separate
+    from engine.peers import bench_peers
 
     if suite not in SUITES:
         raise PresetError(f"There is no suite called '{suite}'.", f"Suites: {', '.join(SUITES)}.")
     with err.status("measuring"):
-        rows = bench_denoiser(model, rounds) if suite == "denoiser" else bench_separate(rounds)
+        if suite == "denoiser":
+            rows = bench_denoiser(model, rounds)
+        else:
+            rows = bench_peers(rounds) if suite == "peers" else bench_separate(rounds)
     if as_json:
         print_json(rows)
         return

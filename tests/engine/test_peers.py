@@ -1,0 +1,47 @@
+"""The benchmark beside the package the paper used: the same network on the same weights, whichever way it is run."""
+
+import sys
+
+import pytest
+from support.models import TINY_PAPER
+
+from engine import peers
+from engine.errors import ModelError
+from engine.peers import bench_peers
+
+
+def test_every_way_computes_what_their_package_computes(monkeypatch):
+    monkeypatch.setattr(peers, "CHUNKS", 2)
+    rows = bench_peers(1, TINY_PAPER, 8192)
+    assert rows[0]["ratio"] == 1
+    assert [row["way"].split(",")[0] for row in rows] == ["their package"] + ["ours"] * 6
+    assert all(row["milliseconds"] > 0 for row in rows)
+    for row in rows[2:]:
+        assert row["agreement_db"] > (30 if row["way"].endswith("bf16") else 80)
+
+
+def test_both_samplers_make_as_many_calls_as_they_are_counted_for(monkeypatch):
+    seen = {"theirs": 0, "ours": 0}
+    theirs = peers._theirs(TINY_PAPER)
+    honest = theirs.diffusion.denoise_fn
+
+    def counted(*given, **named):
+        seen["theirs"] += 1
+        return honest(*given, **named)
+
+    def denoiser(x, sigma, conditioning=None):
+        seen["ours"] += 1
+        return x
+
+    noise = peers.torch.randn(1, 4, 8192)
+    monkeypatch.setattr(theirs.diffusion, "denoise_fn", counted)
+    peers._sample_theirs(theirs, noise)
+    peers._sample(denoiser, noise)
+    assert seen == {"theirs": 2 * (peers.STEPS - 1), "ours": peers.CALLS["heun"](peers.STEPS, 1)}
+
+
+def test_without_their_package_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "audio_diffusion_pytorch", None)
+    with pytest.raises(ModelError, match="not installed") as caught:
+        bench_peers(1)
+    assert "audio-diffusion-pytorch" in caught.value.hint
