@@ -170,7 +170,7 @@ def automatic() -> Finding:
 
     choice = remembered(read_card(find_model(DEFAULT)), "cpu")
     if choice is None:
-        return Finding("auto back end", "ok", "not measured yet: the first job does that, in some ten seconds")
+        return Finding("auto back end", "ok", "not measured yet: the first job does that, once")
     others = "".join(f"; {name}: {found}" for name, found in choice.others.items() if name != choice.backend)
     return Finding("auto back end", "ok", f"{choice.backend} for '{DEFAULT}' on cpu: {choice.reason}{others}")
 

@@ -18,6 +18,7 @@ from engine.models import load_model
 def card(tmp_path, monkeypatch):
     """A model that is not too small to measure, and a cache of its own."""
     monkeypatch.setattr(auto, "SMALL", 0)
+    monkeypatch.setattr(auto, "BUDGET", float("inf"))
     monkeypatch.setattr(auto, "cache", lambda: tmp_path / "cache")
     return read_card(write_tiny_model(tmp_path / "tiny"))
 
@@ -65,6 +66,13 @@ def test_the_fastest_that_is_near_enough_is_taken_and_the_others_are_told(card, 
     assert choice.others["slow"] == "0.11 times as fast as torch"
     assert choice.others["absent"] == "cannot be used: No such library. Install it."
     assert "by zero" in choice.others["broken"]
+
+
+def test_on_a_machine_too_busy_to_measure_torch_stays(card, offered, monkeypatch):
+    offered(1.0, quick=(0.5, 0.0))
+    monkeypatch.setattr(auto, "BUDGET", -1.0)
+    choice = measure(card, "cpu")
+    assert (choice.backend, choice.others) == ("torch", {"quick": "not tried: the machine was too busy"})
 
 
 def test_torch_stays_where_little_is_gained(card, offered):
