@@ -4,10 +4,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from bridge.errors import ContextError
-from bridge.protocol import Part, Track
+from bridge.protocol import MAX_FRAMES, MAX_HEADER, Part, Track, Tracks, encode
 
 MAX_TRACKS = 64  # of one context
 MAX_NAME = 200  # characters
+FAR = 2**53  # frames from zero at which a track may begin
 
 
 class Contexts:
@@ -17,18 +18,28 @@ class Contexts:
     def __init__(self) -> None:
         self._of: dict[bytes, tuple[str, Track]] = {}
 
-    def join(self, client: bytes, context: str, track: Track) -> None:
-        """ContextError for a track that cannot be one."""
+    def join(self, client: bytes, context: str, track: Track) -> bytes:
+        """Returns the client that was this track before, b"" for none. ContextError for a track that cannot be one."""
         if not (0 < len(context) <= MAX_NAME and 0 < len(track.id) <= MAX_NAME and len(track.name) <= MAX_NAME):
             raise ContextError("A context and a track need names of 1 to 200 characters.", "Use UUIDs.")
-        if track.frames < 0 or (track.frames and track.sample_rate <= 0):
+        if not (0 <= track.frames <= MAX_FRAMES and -FAR <= track.start <= FAR) or (
+            track.frames and track.sample_rate <= 0
+        ):
             raise ContextError("A track tells of frames that cannot be.", "Send 0 frames where nothing was recorded.")
         before = [other for other, (place, its) in self._of.items() if (place, its.id) == (context, track.id)]
         if len(self.members(context)) - len(before) >= MAX_TRACKS:
             raise ContextError(f"There are {MAX_TRACKS} tracks in this context already.", "Take one out.")
+        others = [its for member, its in self.members(context).items() if member not in (*before, client)]
+        if len(encode(Tracks(context, [*others, track]))[0]) > MAX_HEADER:
+            raise ContextError("The names of the tracks are too long to be told to all of them.", "Shorten them.")
         for other in before:
             del self._of[other]
         self._of[client] = (context, track)
+        return next((other for other in before if other != client), b"")
+
+    def of(self, client: bytes) -> str:
+        """The context that the client is a track of, "" for none."""
+        return self._of.get(client, ("",))[0]
 
     def leave(self, client: bytes) -> str:
         """The context that the client was a track of, "" for none."""
@@ -71,6 +82,10 @@ class Gathering:
     position: int
     parts: tuple[Part, ...]
     due: deque[tuple[bytes, int]]
+
+    def replace(self, before: bytes, client: bytes) -> None:
+        """A track that was to give has another connection."""
+        self.due = deque((client if giver == before else giver, end) for giver, end in self.due)
 
     def taken(self, received: int) -> bool:
         """Whether the track whose turn it was is whole; the next one's turn it is then."""

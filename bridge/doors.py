@@ -122,14 +122,16 @@ def approach(door: zmq.Socket, address: str) -> None:
     url = urlsplit(address)
     try:
         place = f"{url.hostname}:{url.port}"
-    except ValueError:
-        return  # not an address: to connect will say so
+    except ValueError as error:  # ZeroMQ knows other forms, which would get past what follows
+        raise BridgeError(f"{address} is not an address.", "Give tcp://HOST:PORT.") from error
     if url.scheme != "tcp" or not url.hostname:
+        raise BridgeError(f"{address} is not an address.", "Give tcp://HOST:PORT.")
+    if is_loopback(url.hostname):
         return
     server = keys.SERVERS.keys().get(place)
     if server:
         knock(door, keys.own("client"), server)
-    elif not is_loopback(url.hostname):
+    else:
         raise BridgeError(
             f"This machine was not paired with {place}.",
             f"Run there: stemweave pair. And here what it then shows: stemweave pair {place} CODE",

@@ -57,6 +57,7 @@ TAKEN_OVER = (
     "Another client asked for this job.",
     "It gets the stems; ask again under another UUID to have them here too.",
 )
+STEM_GONE = ("no_resource", "A finished stem is gone from the server's disk.", "Ask for the job again.")
 TRACK_GONE = (
     errors.CONTEXT,
     "A track of the session is gone that this job was to listen to.",
@@ -227,7 +228,7 @@ class Server:
 
     def _hello(self, client: bytes, message: Hello, _: bytes) -> None:
         if not protocol.same_major(message.version):
-            self.heard.pop(client, None)
+            self._leave(client)
             self._fail(
                 client, errors.VERSION,
                 f"The client speaks protocol {message.version}, this server {protocol.VERSION}.",
@@ -304,10 +305,15 @@ class Server:
         self.send(client, Credit(job.id, protocol.CREDIT))
 
     def _join(self, client: bytes, message: Join, _: bytes) -> None:
-        left = self.contexts.leave(client)
-        self.contexts.join(client, message.context, message.track)
+        left = self.contexts.of(client)
+        before = self.contexts.join(client, message.context, message.track)
         for context in {message.context, left} - {""}:
             self._tell_tracks(context)
+        for job in self.jobs.by_id.values():  # a track that is back under another connection gives what it owes
+            if job.state == "uploading" and job.gathering and before in dict(job.gathering.due):
+                job.gathering.replace(before, client)
+                if job.takes_from(client):
+                    self._ask_to_give(job, job.gathering)
 
     def _tell_tracks(self, context: str) -> None:
         members = self.contexts.members(context)
@@ -432,9 +438,19 @@ class Server:
                 self.send(job.owner, Stretch(job.id, last))
                 continue
             count = min(last - first, protocol.CHUNK_BYTES // job.frame_bytes())
-            with open(job.order.folder / f"{stem}.f32", "rb") as file:
-                file.seek(first * job.frame_bytes())
-                payload = file.read(count * job.frame_bytes())
+            try:
+                with open(job.order.folder / f"{stem}.f32", "rb") as file:
+                    file.seek(first * job.frame_bytes())
+                    payload = file.read(count * job.frame_bytes())
+            except (
+                OSError
+            ) as error:  # too many files are open, or somebody tidied up: one job's trouble, not everybody's
+                log.warning("a stem of job %s cannot be read: %s", job.id, error)
+                job.outbox.appendleft((stem, first, last))
+                if isinstance(error, FileNotFoundError):
+                    self._end(job, "failed", STEM_GONE)
+                    break
+                return
             self._doors.send(job.owner, protocol.chunk(job.id, stem, first, payload))
             self.metrics.sent.inc(len(payload))
             if first + count < last:

@@ -179,7 +179,7 @@ def _make(
     names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
-    settings, overrides = results.with_backend(settings, card, overrides)
+    settings, overrides = results.with_backend(settings, card, overrides, server)
     stems = results.run(request, preset, overrides, server, settings.task, output)
     results.spare(list(paths.values()), output, list(stems), overwrite)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())

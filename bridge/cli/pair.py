@@ -7,6 +7,7 @@ import typer
 
 from bridge import keys, pairing, protocol
 from bridge.cli.console import err, out
+from bridge.doors import is_loopback
 from bridge.errors import BridgeError
 from bridge.ports import addresses
 
@@ -36,6 +37,8 @@ def pair(
         host, _, number = server.removeprefix("tcp://").partition(":")
         if number and not number.isdecimal():
             raise BridgeError(f"'{server}' is not an address.", "Give HOST or HOST:PORT.")
+        if is_loopback(host):
+            raise BridgeError("Programs of one machine need no pairing.", "Give the address of the other machine.")
         at = int(number or protocol.DEFAULT_PORT)
         found = pairing.ask(host, at, code or typer.prompt("Code"), socket.gethostname())
         out.print(f"paired with {found or host}; use it with: --server tcp://{host}:{at}", soft_wrap=True)

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from bridge.cli import ticket
 from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
 from bridge.client import ADDRESS, Client, find_server
+from bridge.doors import is_loopback
 from bridge.errors import BridgeError, RemoteError
 from bridge.files import write_stems
 from engine.errors import Cancelled, ResourceError
@@ -44,10 +46,13 @@ def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) ->
         )
 
 
-def with_backend(settings: Any, card: Any, overrides: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The settings (a Preset) and overrides with the back end `auto` means here by name: the recipe shall make the same again."""
+def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: str | None) -> tuple[Any, dict[str, Any]]:
+    """The settings (a Preset) and overrides with the back end `auto` means here by name: the recipe shall make the same again.
+    A server on another machine knows best what is fastest there."""
     from engine.models import resolve_backend
 
+    if server not in (None, "none") and not is_loopback(urlsplit(server).hostname or ""):
+        return settings, overrides
     with err.status("finding the fastest back end for this model on this machine (once)"):
         backend = resolve_backend(card, settings.device, settings.backend)
     return replace(settings, backend=backend), overrides | {"backend": backend}

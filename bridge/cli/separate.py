@@ -75,7 +75,7 @@ def separate(
         check_stem(play_stem, names)
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
-    settings, overrides = results.with_backend(settings, card, overrides)
+    settings, overrides = results.with_backend(settings, card, overrides, server)
     stems = results.run(request, preset, overrides, server, "separating", output)
     # A server may have another model under the same name, with other sources.
     results.spare(list(paths.values()), output, list(stems), overwrite)

@@ -89,7 +89,7 @@ def measure(card: Card, device: str) -> Choice:
         except Exception as error:  # whatever does not run here is no choice, and must not end the job
             others[name] = f"cannot be used: {error}" if isinstance(error, StemweaveError) else f"fails: {error!r}"
             continue
-        if quality[name] < AGREEMENT:
+        if not quality[name] >= AGREEMENT:  # NaN is no agreement either
             others[name] = f"too far off: its stems differ from torch's by -{quality[name]:.0f} dB"
         elif took > HOPELESS * base:
             others[name] = f"{base / took:.2f} times as fast as torch"

@@ -7,8 +7,10 @@ Capture::Capture(size_t frames) : mask_(frames - 1), ring_(2 * frames) {}
 void Capture::write(const float* left, const float* right, uint32_t frames, const Transport& at, double sample_rate) noexcept {
     const uint64_t written = written_.load(std::memory_order_relaxed);
     const uint64_t free = mask_ + 1 - (written - read_.load(std::memory_order_acquire));
-    const bool joins = joined_ && at.position == expected_ && sample_rate == sample_rate_ && at.musical == musical_;
-    if (free < frames || (!joins && !marks_.push({written, at.position, at.ppq, sample_rate, at.musical}))) {
+    const bool goes_on = joined_ && at.position == expected_ && sample_rate == sample_rate_;
+    const bool marked = goes_on && at.musical == musical_;
+    if (!goes_on) ++pass_;
+    if (free < frames || (!marked && !marks_.push({written, at.position, at.ppq, sample_rate, at.musical, pass_}))) {
         lost_.fetch_add(frames, std::memory_order_relaxed);
         joined_ = false;
         return;

@@ -18,6 +18,7 @@ struct Mark {
     double ppq = 0.0;
     double sample_rate = 0.0;
     Musical musical;
+    uint64_t pass = 0;  // counts the stretches that were recorded without a stop or a jump
 };
 
 class Capture {
@@ -70,6 +71,7 @@ class Capture {
 
     // Of the callback:
     bool joined_ = false;
+    uint64_t pass_ = 0;
     int64_t expected_ = 0;
     double sample_rate_ = 0.0;
     Musical musical_;

@@ -1,10 +1,13 @@
 #include "take.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace stemweave {
 namespace {
+
+constexpr float kAudible = 3e-5f;  // -90 dBFS
 
 // Of the block that holds a position, also left of zero.
 int64_t block_of(int64_t position, int64_t size) {
@@ -22,13 +25,13 @@ void Take::write(const Mark& at, const float* stereo, size_t frames) {
     if (before == tempo_map_.begin() || !(std::prev(before)->second.musical == at.musical)) tempo_map_[at.position] = at;
     const int64_t start = at.position, end = start + static_cast<int64_t>(frames);
     cover(start, end);
-    if (start != pass_.end) {
-        pass_.start = start;
+    if (at.pass != pass_) {
+        pass_ = at.pass;
+        pass_start_ = start;
         sounds_ = false;
     }
-    pass_.end = end;
-    const bool sound = std::any_of(stereo, stereo + 2 * frames, [](float sample) { return sample != 0.0f; });
-    if (sound && !sounds_) put(pass_.start, nullptr, start - pass_.start);  // the silence before it counts as well
+    const bool sound = std::any_of(stereo, stereo + 2 * frames, [](float sample) { return std::abs(sample) > kAudible; });
+    if (sound && !sounds_) put(pass_start_, nullptr, start - pass_start_);  // the silence before it counts as well
     sounds_ = sounds_ || sound;
     if (sounds_) put(start, stereo, end - start);
 }
@@ -73,7 +76,7 @@ void Take::clear() {
     blocks_.clear();
     ranges_.clear();
     tempo_map_.clear();
-    pass_ = {};
+    pass_ = 0;
     sounds_ = false;
 }
 

@@ -23,7 +23,7 @@ class Take {
   public:
     // Put stereo frames where they belong; the latest pass over a position is the one that counts (loops, punch-in). Audio at
     // another sample rate begins the take anew: two rates do not line up by position. A pass takes nothing away until something sounds
-    // in it: hosts run a track that is muted, or not even part of what is played, on silence.
+    // in it (above -90 dBFS): hosts run a track that is muted, or not even part of what is played, on silence.
     void write(const Mark& at, const float* stereo, size_t frames);
 
     // Stereo frames from `position` on; silence where nothing was recorded.
@@ -52,7 +52,8 @@ class Take {
     std::map<int64_t, std::unique_ptr<Block>> blocks_;
     std::map<int64_t, int64_t> ranges_;  // start to end
     std::map<int64_t, Mark> tempo_map_;
-    Range pass_;           // the pass that goes on
+    uint64_t pass_ = 0;      // the pass that goes on
+    int64_t pass_start_ = 0;
     bool sounds_ = false;  // something was heard in it
 };
 

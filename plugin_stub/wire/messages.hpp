@@ -16,6 +16,7 @@ constexpr const char* kProtocolVersion = "0.1";
 constexpr size_t kMaxHeader = 64 * 1024;    // bytes
 constexpr size_t kMaxPayload = 1024 * 1024; // bytes
 constexpr size_t kChunkBytes = 256 * 1024;  // what is sent at once
+constexpr int64_t kMaxFrames = int64_t{2} * 3600 * 48000;  // of one job's audio
 constexpr int kCredit = 8;                  // chunks that may be under way unanswered
 
 // A header being written; fields keep the order in which they are put.
@@ -105,7 +106,7 @@ struct Track {
 std::string hello(const std::string& client);
 std::string submit(const Order& order);
 std::string join(const std::string& context, const Track& track);
-// Of a `tracks` message.
+// Of a `tracks` message; what cannot be is left out.
 std::vector<Track> tracks_of(const Message& message);
 std::string chunk(const std::string& job, const std::string& stem, int64_t offset, const void* payload, size_t size);
 std::string credit(const std::string& job, int chunks);

@@ -8,6 +8,7 @@ namespace stemweave {
 namespace {
 
 constexpr std::chrono::milliseconds kAnnounceEvery{500};
+constexpr size_t kMostGifts = 64;
 
 }  // namespace
 
@@ -40,12 +41,14 @@ bool Session::handle(Link& link, const Take& take, const Message& message) {
         return true;
     }
     if (message.type() == "give") {
-        gift_.emplace(message);
+        if (gifts_.size() == kMostGifts) gifts_.clear();  // more than any session asks for
+        gifts_.insert_or_assign(message.text("job"), Gift(message));
         return true;
     }
-    if (message.type() != "credit" || !gift_ || message.text("job") != gift_->job()) return false;
-    gift_->send(link, take, message.integer("chunks"));
-    if (gift_->is_whole()) gift_.reset();
+    const auto gift = message.type() == "credit" ? gifts_.find(message.text("job")) : gifts_.end();
+    if (gift == gifts_.end()) return false;
+    gift->second.send(link, take, message.integer("chunks"));
+    if (gift->second.is_whole()) gifts_.erase(gift);
     return true;
 }
 
@@ -59,7 +62,7 @@ void Session::forget() {
     key_.clear();
     is_known_ = false;
     tracks_.clear();
-    gift_.reset();
+    gifts_.clear();
 }
 
 Range Session::hull() const {

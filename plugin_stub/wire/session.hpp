@@ -2,7 +2,7 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,7 +44,7 @@ class Session {
     bool since_wish_ = false;
     std::chrono::steady_clock::time_point announced_at_{};
     std::vector<Track> tracks_;
-    std::optional<Gift> gift_;
+    std::map<std::string, Gift> gifts_;  // by job
 };
 
 }  // namespace stemweave

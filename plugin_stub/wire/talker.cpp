@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 
@@ -164,9 +165,13 @@ void Talker::Shared::follow_wishes() {
         }
     }
     const bool busy = job_ && job_->is_open();  // asking again while a job runs replaces nothing
-    if (wants_separation.exchange(false) && !busy) separate();
     if (busy) wants_accompaniment = false;
-    if (wants_accompaniment && session_.is_known()) accompany();
+    try {
+        if (wants_separation.exchange(false) && !busy) separate();
+        if (wants_accompaniment && session_.is_known()) accompany();
+    } catch (const std::bad_alloc&) {
+        job_trouble_ = "This machine has not enough memory for stems of that length. Play less of the song, or close other programs.";
+    }
 }
 
 void Talker::Shared::announce() {
@@ -188,6 +193,10 @@ void Talker::Shared::separate() {
         job_trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
         return;
     }
+    if (take_.hull().frames() > kMaxFrames) {
+        job_trouble_ = "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
+        return;
+    }
     seed_ = static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF);
     begin(std::make_unique<Job>(take_, std::map<std::string, int64_t>{{"seed", seed_}}));
 }
@@ -198,6 +207,10 @@ void Talker::Shared::accompany() {
     const auto& given = session_.tracks();
     if (given.empty()) {
         job_trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
+        return;
+    }
+    if (session_.hull().frames() > kMaxFrames / static_cast<int64_t>(given.size())) {
+        job_trouble_ = "The tracks are too long, or lie too far apart on the timeline, to be one job. Let some take no part.";
         return;
     }
     std::vector<std::string> missing;
@@ -460,7 +473,9 @@ void Talker::set_session(const std::string& key) {
 
 void Talker::set_name(const std::string& name) {
     std::lock_guard<std::mutex> lock(shared_->mutex);
-    shared_->name = name.substr(0, 100);
+    size_t size = std::min<size_t>(name.size(), 100);
+    while (size > 0 && size < name.size() && (name[size] & 0xC0) == 0x80) --size;  // not in the middle of a letter
+    shared_->name = name.substr(0, size);
 }
 
 }  // namespace stemweave

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from support.servers import Speaker, running, song
+from support.servers import Speaker, running, song, until
 
 from bridge import errors, protocol
 from bridge.contexts import MAX_TRACKS, Contexts
@@ -18,6 +18,7 @@ from bridge.protocol import (
     Done,
     Error,
     Give,
+    Hello,
     Join,
     Submit,
     Track,
@@ -186,6 +187,34 @@ def test_a_track_that_comes_back_under_another_connection_is_still_one_track():
     assert contexts.leave(b"after") == "here"
 
 
+def test_a_track_that_is_back_under_another_connection_gives_what_it_owes(session):
+    audio = song(FRAMES)
+    lost = session("bass", audio, START)
+    asker = session("drums", song(FRAMES, seed=1), START)
+    asker.say(order("job"))
+    lost.hear(Give, "job")
+    back = session("bass", audio, START)
+    assert back.track.id == lost.track.id
+    back.give("job")
+    asker.give("job")
+    np.testing.assert_array_equal(2 * stems(asker, "job", 2 * FRAMES)[:, :FRAMES], audio)
+
+
+def test_names_that_nobody_could_be_told_are_refused():
+    contexts = Contexts()
+    contexts.join(b"one", "here", Track("1", role="x" * 40_000))
+    with pytest.raises(ContextError):
+        contexts.join(b"two", "here", Track("2", role="x" * 40_000))
+    assert contexts.of(b"two") == ""
+
+
+def test_a_client_that_changes_its_version_is_let_go(session):
+    member, other = session("bass", song(FRAMES), START), session("drums", song(0), START)
+    member.say(Hello("9.0"))
+    assert member.hear(Error).code == errors.VERSION
+    until(lambda: not any(track.role == "bass" for track in other.hear(Tracks).tracks), "its leave")
+
+
 def test_a_context_is_not_without_end():
     contexts = Contexts()
     for number in range(MAX_TRACKS):
@@ -193,6 +222,13 @@ def test_a_context_is_not_without_end():
     contexts.join(b"again", "here", Track("3"))  # in place of itself
     with pytest.raises(ContextError):
         contexts.join(b"more", "here", Track("more"))
-    for wrong in (Track(""), Track("i", frames=-1), Track("i", frames=5), Track("i", name="x" * 201)):
+    for wrong in (
+        Track(""),
+        Track("i", frames=-1),
+        Track("i", start=2**60),
+        Track("i", sample_rate=1, frames=2**45),
+        Track("i", frames=5),
+        Track("i", name="x" * 201),
+    ):
         with pytest.raises(ContextError):
             contexts.join(b"other", "there", wrong)

@@ -246,6 +246,8 @@ def test_a_key_is_used_for_its_own_address_only(home):
         for address_ in ("tcp://studio.local:27183", "tcp://other.local:27182"):
             with pytest.raises(BridgeError, match="was not paired"):
                 approach(door, address_)
+        with pytest.raises(BridgeError, match="not an address"):
+            approach(door, "tcp://127.0.0.1:0;other.local:27182")  # from which, to which: ZeroMQ would take it
 
 
 def test_the_program_shows_the_code_and_who_was_paired(home, other):

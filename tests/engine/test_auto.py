@@ -75,6 +75,13 @@ def test_on_a_machine_too_busy_to_measure_torch_stays(card, offered, monkeypatch
     assert (choice.backend, choice.others) == ("torch", {"quick": "not tried: the machine was too busy"})
 
 
+def test_what_answers_with_no_number_is_too_far_off(card, offered):
+    offered(1.0, broken=(0.1, float("nan")))
+    choice = measure(card, "cpu")
+    assert choice.backend == "torch"
+    assert "too far off" in choice.others["broken"]
+
+
 def test_torch_stays_where_little_is_gained(card, offered):
     offered(1.0, little=(0.95, 0.0))
     assert (measure(card, "cpu").backend, measure(card, "cpu").reason) == ("torch", "no other is faster")

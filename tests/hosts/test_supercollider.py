@@ -30,7 +30,7 @@ def server(tmp_path_factory):
     write_tiny_model(models / "default")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0) as server:
+        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
             yield server
 
 

@@ -142,31 +142,33 @@ TEST_CASE("tempo and signature are kept where they change") {
 
 TEST_CASE("a pass in which nothing sounds takes nothing away, silence in one that sounds does") {
     Take take;
-    const Mark here{0, -40000, 0.0, 48000.0, {}};
-    const auto at = [&](int64_t position) { Mark mark = here; mark.position = position; return mark; };
+    const auto at = [](int64_t position, uint64_t pass) { return Mark{0, position, 0.0, 48000.0, {}, pass}; };
     const std::vector<float> loud(2 * 100000, 0.5f), silent(2 * 100000, 0.0f);
     const auto all = [&](int64_t start, int64_t frames, float value) {
         std::vector<float> audio(2 * frames);
         take.read(start, audio.data(), frames);
         return std::all_of(audio.begin(), audio.end(), [value](float sample) { return sample == value; });
     };
-    take.write(at(-40000), loud.data(), 60000);
-    take.write(at(-40000), silent.data(), 100000);  // a muted track: recorded only where nothing was
+    take.write(at(-40000, 1), loud.data(), 60000);
+    take.write(at(-40000, 2), silent.data(), 100000);  // a muted track: recorded only where nothing was
     CHECK(all(-40000, 60000, 0.5f));
     CHECK(all(20000, 40000, 0.0f));
     CHECK(take.hull() == Range{-40000, 60000});
 
-    take.write(at(-30000), silent.data(), 20000);  // an edited track: what it says from here on counts, from the pass's beginning
-    take.write(at(-10000), loud.data(), 100);
-    take.write(at(-9900), silent.data(), 10000);
+    take.write(at(-30000, 3), silent.data(), 20000);  // an edited track: what it says from here on counts, from the pass's beginning
+    take.write(at(-10000, 3), loud.data(), 100);
+    take.write(at(-9900, 3), silent.data(), 10000);
     CHECK(all(-40000, 10000, 0.5f));
     CHECK(all(-30000, 20000, 0.0f));
     CHECK(all(-10000, 100, 0.5f));
     CHECK(all(-9900, 10000, 0.0f));
     CHECK(all(100, 19900, 0.5f));
 
-    take.write(at(-10000), silent.data(), 100);  // another pass
+    take.write(at(-10000, 4), silent.data(), 100);  // another pass
     CHECK(all(-10000, 100, 0.5f));
+    take.write(at(100, 5), loud.data(), 100);
+    take.write(at(200, 6), silent.data(), 100);  // stopped and started at the same place, and muted between
+    CHECK(all(200, 100, 0.5f));
 }
 
 TEST_CASE("another sample rate begins the take anew") {

@@ -244,6 +244,17 @@ def test_tracks_recorded_one_after_another_are_one_context_and_one_job_uses_them
         assert heard["halves"] == heard["other"] == 0
 
 
+def test_two_that_ask_at_once_both_get_their_accompaniment(host):
+    with running("support.jobs:company") as server:
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")
+        for plugin in plugins[:2]:
+            plugin.ask("accompany")
+        for plugin in plugins[:2]:
+            assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+        for plugin in plugins[:2]:
+            assert_piano_plays(plugin)
+
+
 def test_an_accompaniment_asked_for_without_a_server_is_made_when_one_comes_and_after_it_was_killed(host, tmp_path):
     port = free_port()
     plugins = []

@@ -33,7 +33,7 @@ def stemweave(home, tmp_path):
     def run(*arguments: object, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "bridge", *map(str, arguments)]
         return subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False, **options
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False, **options
         )
 
     run.environment = environment
@@ -61,10 +61,11 @@ def refused():
 
 
 @pytest.fixture
-def served(stemweave):
+def served(stemweave, home):
     """A server started from the command line: (its port, its process)."""
     port = free_port()
     command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
+    command += ["--folder", str(home.parent)]  # what the tests make
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not (welcome := find_server(f"tcp://127.0.0.1:{port}")) or not welcome.presets:

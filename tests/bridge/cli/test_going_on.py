@@ -27,7 +27,7 @@ def wait_for(condition) -> None:
 def test_the_same_command_gets_the_stems_after_the_first_was_killed(stemweave, served, song, tmp_path):
     port, _ = served
     order = ["separate", str(song), "-o", str(tmp_path / "out"), "--server", f"tcp://127.0.0.1:{port}"]
-    order += ["--preset", "separate-dirac", "--steps", "600"]  # long enough to be killed in
+    order += ["--preset", "separate-dirac", "--steps", "200"]  # long enough to be killed in
     first = subprocess.Popen(
         [sys.executable, "-m", "bridge", *order], env=stemweave.environment, stderr=subprocess.PIPE
     )
