@@ -78,6 +78,8 @@ def test_three_tracks_played_one_after_another_are_accompanied_together(formats,
     assert 0 <= after < 512
     given = {name: np.pad(stem, ((0, 0), (0, after))) for name, stem in stems.items()}
     preset = load_preset("accompany", seed=int(recipe["seed"]))
-    model = load_model(preset.model, preset.device, preset.backend)  # by the back end the server chose, which is remembered
+    model = load_model(
+        preset.model, preset.device, preset.backend
+    )  # by the back end the server chose, which is remembered
     made = perform(model, Request(44100, given, wanted=("piano",)), preset)["piano"][:, :frames]
     assert np.linalg.norm(piano - made) < 0.01 * np.linalg.norm(made)
