@@ -60,12 +60,13 @@ class Limits:
             return errors.FORBIDDEN, error.message, error.hint
         return None
 
-    def of_message(self, message: Submit) -> Refusal | None:
-        """Why what was announced cannot be taken from anybody."""
-        if not (0 < len(message.job) <= 64 and message.job.isprintable()):
-            return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
-        least = 0 if message.seconds > 0 else 1  # what is generated needs nothing to go by
-        return _of_audio(message.audio, least) or _of_parts(message.parts, message.audio.frames)
+
+def of_message(message: Submit) -> Refusal | None:
+    """Why what was announced cannot be taken from anybody."""
+    if not (0 < len(message.job) <= 64 and message.job.isprintable()):
+        return errors.PROTOCOL, "A job needs a name of 1 to 64 characters.", "Use a UUID."
+    least = 0 if message.seconds > 0 else 1  # what is generated needs nothing to go by
+    return _of_audio(message.audio, least) or _of_parts(message.parts, message.audio.frames)
 
 
 def of_clients(there: int) -> Refusal | None:

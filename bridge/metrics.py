@@ -24,7 +24,7 @@ class Metrics:
         for state in get_args(State):
             jobs.labels(state).set_function(partial(_in_state, server, state))
         clients = Gauge("stemweave_clients", "Clients that are there, over ZeroMQ", registry=registry)
-        clients.set_function(lambda: len(server.heard))
+        clients.set_function(lambda: server.clients)
         self._ended = Counter("stemweave_jobs_ended", "Jobs that ended", ["state"], registry=registry)
         self._seconds = Histogram(
             "stemweave_job_seconds", "Computing of jobs that were done", buckets=BUCKETS, registry=registry

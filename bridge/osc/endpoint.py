@@ -15,6 +15,7 @@ from bridge import protocol
 from bridge.errors import BridgeError, Refused
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
+from engine.recipe import package_version
 
 if TYPE_CHECKING:
     from bridge.jobs import Job
@@ -106,8 +107,6 @@ class OscEndpoint:
         self.send(sender, "/pong")
 
     def _version(self, sender: tuple) -> None:
-        from bridge.server import package_version
-
         self.send(sender, "/version", package_version(), protocol.VERSION)
 
     def _status(self, sender: tuple) -> None:

@@ -1,0 +1,275 @@
+"""What clients say over ZeroMQ, and how each message is answered; who is there, and who has gone."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bridge import errors, limits, protocol
+from bridge.contexts import Contexts, Gathering
+from bridge.delivery import Delivery
+from bridge.doors import Doors
+from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
+from bridge.jobs import OPEN, Job, Order
+from bridge.protocol import (
+    TASKS,
+    Accepted,
+    Bye,
+    Cancel,
+    Chunk,
+    Credit,
+    Give,
+    Hello,
+    Join,
+    Message,
+    Ping,
+    Pong,
+    Status,
+    Submit,
+    Tracks,
+    Welcome,
+)  # fmt: skip
+from engine.recipe import package_version
+
+if TYPE_CHECKING:
+    from bridge.server import Server
+
+log = logging.getLogger("stemweave")
+
+TAKEN_OVER = (
+    errors.TAKEN,
+    "Another client asked for this job.",
+    "It gets the stems; ask again under another UUID to have them here too.",
+)
+TRACK_GONE = (
+    errors.CONTEXT,
+    "A track of the session is gone that this job was to listen to.",
+    "Ask again: the tracks that are left will be listened to.",
+)
+
+
+class Answers:
+    """Of one server. heard: each client that is there to when it last said something."""
+
+    def __init__(self, server: "Server", doors: Doors, delivery: Delivery):
+        self._server, self._doors, self._delivery = server, doors, delivery
+        self.heard: dict[bytes, float] = {}
+        self._contexts = Contexts()
+        self._on: dict[type[Message], Callable] = {
+            Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
+            Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
+        }  # fmt: skip
+
+    def receive(self) -> None:
+        """All messages that wait; one bad one is answered and costs nobody else anything."""
+        for client, frames in self._doors.waiting():
+            message: Message | None = None
+            try:
+                decoded = protocol.decode(frames)
+                if decoded is None:
+                    continue
+                message, payload = decoded
+                if client not in self.heard and (refusal := self._stranger(message)):
+                    self._delivery.fail(client, *refusal)
+                    continue
+                self.heard[client] = time.monotonic()
+                if type(message) in self._on:
+                    self._on[type(message)](client, message, payload)
+            except DamagedChunk as error:
+                self._fail_job(client, error.job, errors.DAMAGED, error.message, error.hint)
+            except ProtocolError as error:
+                self._delivery.fail(client, errors.PROTOCOL, error.message, error.hint)
+            except BridgeError as error:
+                code = errors.CONTEXT if isinstance(error, ContextError) else errors.DAMAGED
+                self._fail_job(client, getattr(message, "job", ""), code, error.message, error.hint)
+            except OSError as error:
+                said = (
+                    f"The audio cannot be kept: {error.strerror}.",
+                    "Free some space on the server's disk, then try again.",
+                )
+                self._fail_job(client, getattr(message, "job", ""), "no_resource", *said)
+            except Exception:  # a fault of ours must not cost the other clients their server
+                log.exception("fault in answering a message")
+                self._fail_job(client, getattr(message, "job", ""), errors.INTERNAL, "The server made a mistake.")
+
+    def _stranger(self, message: Message) -> limits.Refusal | None:
+        """Why somebody who is not a client yet cannot be heard."""
+        if not isinstance(message, Hello):
+            return errors.HELLO_FIRST, "A client must say hello first.", "Send `hello` with your version."
+        return limits.of_clients(len(self.heard))
+
+    def _fail_job(self, client: bytes, job: str, code: str, message: str, hint: str = "") -> None:
+        """End a client's job with an error; only say it where there is no such job."""
+        found = self._job(client, job) or self._taking(client, job)
+        if found is not None and found.state in OPEN:
+            self._delivery.end(found, "failed", (code, message, hint))
+        else:
+            self._delivery.fail(client, code, message, hint, job)
+
+    def _hello(self, client: bytes, message: Hello, _: bytes) -> None:
+        if not protocol.same_major(message.version):
+            self._leave(client)
+            self._delivery.fail(
+                client, errors.VERSION,
+                f"The client speaks protocol {message.version}, this server {protocol.VERSION}.",
+                "Update the older of the two.",
+            )  # fmt: skip
+            return
+        most = {
+            "frames": protocol.MAX_FRAMES, "jobs": protocol.MAX_JOBS, "payload": protocol.MAX_PAYLOAD,
+            "header": protocol.MAX_HEADER, "credit": protocol.CREDIT,
+        }  # fmt: skip
+        self._delivery.send(
+            client,
+            Welcome(
+                protocol.VERSION,
+                self._server.session,
+                package_version(),
+                self._server.worker.models,
+                self._server.worker.presets,
+                most,
+                list(TASKS),
+            ),
+        )
+
+    def _submit(self, client: bytes, message: Submit, _: bytes) -> None:
+        job = self._server.jobs.by_id.get(message.job)
+        if job is not None:
+            self._asked_again(client, job)
+            return
+        gathering = self._gathering(message) if message.context else None
+        asked = ("start", "stop", "seconds", "prompts", "mixture_prompt")
+        settings = {key: getattr(message, key) for key in asked} | {"wanted": tuple(message.wanted)}
+        order = Order(
+            message.job, message.preset, message.overrides, self._server.jobs.folder_for(message.job), message.audio,
+            parts=tuple(message.parts), settings=settings,
+        )  # fmt: skip
+        refusal = limits.of_message(message) or self._server.refusal(client, order)
+        if refusal:
+            self._delivery.fail(client, *refusal, job=message.job)
+            return
+        job = self._server.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
+        if not message.audio.frames:
+            self._server.jobs.enqueue(job)
+        self._delivery.send(client, Accepted(message.job, job.state, 0))
+        if gathering:
+            self._ask_to_give(job, gathering)
+        else:
+            self._delivery.send(client, Credit(message.job, protocol.CREDIT))
+
+    def _asked_again(self, client: bytes, job: Job) -> None:
+        """Perhaps after a lost connection: the same job, from the start of what it gives."""
+        if isinstance(job.owner, bytes) and job.owner != client:
+            self._delivery.fail(job.owner, *TAKEN_OVER, job=job.id)
+        job.leave()
+        job.owner = client
+        self._server.jobs.note(job)
+        if job.finished:
+            self._delivery.queue(job, 0)
+        self._delivery.send(client, Accepted(job.id, job.state, job.received))
+        if job.state == "uploading" and job.gathering is None:
+            self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+
+    def _gathering(self, message: Submit) -> Gathering:
+        """Who gives the audio of a job over a context; the message is made to say all of it."""
+        audio = message.audio
+        gathering = self._contexts.gathering(message.context, message.position, audio.frames, audio.sample_rate)
+        audio.frames *= len(gathering.parts)
+        message.parts = list(gathering.parts)
+        return gathering
+
+    def _ask_to_give(self, job: Job, gathering: Gathering) -> None:
+        """Tell the track whose turn it is."""
+        client, end = gathering.due[0]
+        assert job.order.audio is not None
+        wanted = end - job.received
+        self._delivery.send(client, Give(job.id, job.received, wanted, gathering.position, job.order.audio.channels))
+        self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+
+    def _join(self, client: bytes, message: Join, _: bytes) -> None:
+        left = self._contexts.of(client)
+        before = self._contexts.join(client, message.context, message.track)
+        for context in {message.context, left} - {""}:
+            self._tell_tracks(context)
+        for job in self._server.jobs.by_id.values():  # a track that is back under another connection gives what it owes
+            if job.state == "uploading" and job.gathering and before in dict(job.gathering.due):
+                job.gathering.replace(before, client)
+                if job.takes_from(client):
+                    self._ask_to_give(job, job.gathering)
+
+    def _tell_tracks(self, context: str) -> None:
+        members = self._contexts.members(context)
+        for client in members:
+            self._delivery.send(client, Tracks(context, list(members.values())))
+
+    def _upload(self, client: bytes, message: Chunk, payload: bytes) -> None:
+        job = self._taking(client, message.job)
+        if job is None:
+            return
+        self._server.metrics.received.inc(len(payload))
+        if job.append(message.offset, payload):
+            if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
+                self._ask_to_give(job, job.gathering)
+            if job.whole():
+                self._server.jobs.enqueue(job)
+        elif job.received == message.offset and payload:
+            raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
+        self._delivery.send(client, Credit(job.id, 1))
+
+    def _taking(self, client: bytes, job: str) -> Job | None:
+        """A job whose audio this client is to send now."""
+        found = self._server.jobs.by_id.get(job)
+        return found if found is not None and found.takes_from(client) else None
+
+    def _credit(self, client: bytes, message: Credit, _: bytes) -> None:
+        job = self._job(client, message.job)
+        if job is not None:
+            job.credit = max(0, min(job.credit + message.chunks, 4 * protocol.CREDIT))
+
+    def _cancel(self, client: bytes, message: Cancel, _: bytes) -> None:
+        job = self._job(client, message.job)
+        if job is None:
+            self._delivery.fail(client, errors.UNKNOWN_JOB, f"There is no job {message.job}.", "", message.job)
+        else:
+            self._server.cancel(job)
+
+    def _status(self, client: bytes, _m: Status, _: bytes) -> None:
+        self._delivery.send(client, self._server.report())
+
+    def _ping(self, client: bytes, _m: Ping, _: bytes) -> None:
+        self._delivery.send(client, Pong(self._server.session))
+
+    def _bye(self, client: bytes, _m: Bye, _: bytes) -> None:
+        self._leave(client)
+
+    def _job(self, client: bytes, job: str) -> Job | None:
+        """A client's own job; another's is as good as none."""
+        found = self._server.jobs.by_id.get(job)
+        return found if found is not None and found.owner == client else None
+
+    def drop_the_gone(self, after: float) -> None:
+        """Let go of clients that were silent for longer than `after` seconds."""
+        now = time.monotonic()
+        for client in [client for client, heard in self.heard.items() if now - heard > after]:
+            self._leave(client)
+
+    def _leave(self, client: bytes) -> None:
+        """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished and was told."""
+        self.heard.pop(client, None)
+        context = self._contexts.leave(client)
+        if context:
+            self._tell_tracks(context)
+        for job in list(self._server.jobs.by_id.values()):
+            if job.state == "uploading" and job.gathering and client in dict(job.gathering.due):
+                self._delivery.end(job, "failed", TRACK_GONE)
+        for job in self._server.jobs.of(client):
+            told = job.announced
+            job.leave()
+            if job.keep and not told:
+                continue
+            if job.state == "running":
+                self._server.cancel(job)
+            else:
+                job.state = "cancelled"  # or the queue would still give it to the worker
+                self._server.jobs.forget(job)
+        self._server.jobs.make_room()

@@ -1,0 +1,93 @@
+"""A job's way through the worker: given when its turn has come, heard of, tried again when the worker died, cancelled."""
+
+import logging
+
+from bridge import errors
+from bridge.delivery import Delivery
+from bridge.errors import BridgeError
+from bridge.jobs import OPEN, TRIES, Job, Jobs
+from bridge.metrics import Metrics
+from bridge.workers import Worker
+
+log = logging.getLogger("stemweave")
+
+DIED = (
+    "The process that computes died while it worked on this job, twice.",
+    "Close other programs to free memory, or try a shorter song; the server itself goes on.",
+)
+STARTS = 3  # times in a row a worker may die before it was ready
+
+
+class Dispatch:
+    """Of one server."""
+
+    def __init__(self, worker: Worker, jobs: Jobs, delivery: Delivery, metrics: Metrics):
+        self._worker, self._jobs, self._delivery, self._metrics = worker, jobs, delivery, metrics
+        self._failed_starts = 0
+
+    def give(self) -> None:
+        """The next job to the worker, where it has none."""
+        if self._worker.idle and (job := self._jobs.next()) is not None:
+            try:
+                self._worker.give(job)
+            except OSError:
+                self._worker_died()
+
+    def cancel(self, job: Job) -> None:
+        """At once where it waits, else between two steps of the sampler."""
+        job.unwanted = True
+        if job.state == "running":
+            self._worker.cancel(job)
+        elif job.state in OPEN:
+            self._delivery.end(job, "cancelled")
+
+    def hear(self) -> None:
+        """What the worker has reported since."""
+        for event in self._worker.events():
+            if event[0] == "died":
+                self._worker_died()
+                return
+            job = self._worker.job
+            if job is None or event[1] != job.id:
+                continue
+            self._event(job, *event)
+
+    def _event(self, job: Job, kind: str, _id: str, *rest) -> None:
+        if kind == "progress":
+            job.fraction = rest[0]
+            self._delivery.progress(job, rest[0])
+        elif kind == "partial":
+            frames, job.stems = rest
+            if frames > job.finished:  # a second try begins again; what was delivered stays delivered
+                before, job.finished = job.finished, frames
+                self._delivery.queue(job, before)
+        elif kind == "wrote":
+            self._delivery.wrote(job, *rest)
+        else:
+            self._worker.job = None
+            if kind == "done":
+                job.seconds, job.digests = rest
+                self._delivery.end(job, "done")
+            elif kind == "cancelled":
+                self._delivery.end(job, "cancelled")
+            else:
+                self._delivery.end(job, "failed", rest)
+            log.info("job %s %s", job.id, job.state)
+
+    def _worker_died(self) -> None:
+        self._failed_starts = 0 if self._worker.ready else self._failed_starts + 1
+        if self._failed_starts == STARTS:
+            raise BridgeError(
+                "The engine cannot be started: its process dies at once.", "See what is wrong: stemweave doctor"
+            )
+        self._metrics.deaths.inc()
+        lost = self._worker.replace()
+        log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
+        if lost is None:
+            return
+        if lost.unwanted:
+            self._delivery.end(lost, "cancelled")
+        elif lost.tries < TRIES:
+            self._jobs.enqueue(lost, first=True)
+        else:
+            self._delivery.end(lost, "failed", (errors.WORKER_DIED, *DIED))
