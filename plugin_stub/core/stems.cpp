@@ -6,13 +6,17 @@
 namespace stemweave {
 
 void Player::play(std::shared_ptr<const StemSet> stems) {
-    offered_.store(stems.get());
-    if (current_) retired_.push_back(std::move(current_));
-    current_ = std::move(stems);
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        offered_.store(stems.get());
+        if (current_) retired_.push_back(std::move(current_));
+        current_ = std::move(stems);
+    }
     collect();
 }
 
 void Player::collect() {
+    std::lock_guard<std::mutex> lock(mutex_);
     const StemSet* used = in_use_.load();
     retired_.erase(std::remove_if(retired_.begin(), retired_.end(), [used](const auto& set) { return set.get() != used; }),
                    retired_.end());

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace stemweave {
@@ -28,12 +29,10 @@ struct StemSet {
 
 class Player {
   public:
-    // Any thread but the callback, one at a time. Null takes the stems away. The last set is kept alive until the callback
-    // has let go of it.
+    // Any thread but the callback. Null takes the stems away. The last set is kept alive until the callback has let go of it.
     void play(std::shared_ptr<const StemSet> stems);
-    // The same thread, now and then: frees what was replaced.
+    // Any thread but the callback, now and then: frees what was replaced.
     void collect();
-    std::shared_ptr<const StemSet> playing() const { return current_; }
 
     // Callback only: outs are kStems stereo pairs. Silence where there is no stem, at another rate, or while `position` is unknown.
     void process(bool rolling, int64_t position, double sample_rate, float* const* outs, uint32_t frames) noexcept;
@@ -41,6 +40,7 @@ class Player {
   private:
     const StemSet* acquire() noexcept;
 
+    std::mutex mutex_;  // of those who play and collect
     std::shared_ptr<const StemSet> current_;
     std::vector<std::shared_ptr<const StemSet>> retired_;
     std::atomic<const StemSet*> offered_{nullptr};

@@ -8,13 +8,13 @@
 
 namespace stemweave {
 
-Job::Job(const Take& take, const std::map<std::string, int64_t>& overrides) {
+Job::Job(const Take& take, int64_t seed) {
     const Range hull = take.hull();
     frames_ = hull.frames();
     audio_.resize(2 * static_cast<size_t>(frames_));
     take.read(hull.start, audio_.data(), static_cast<size_t>(frames_));
     order_.job = new_uuid();
-    order_.overrides = overrides;
+    order_.overrides = {{"seed", seed}};
     order_.audio.sample_rate = static_cast<int>(std::lround(take.sample_rate()));
     order_.audio.frames = frames_;
     order_.audio.sha256 = sha256_of(audio_.data(), audio_.size() * sizeof(float));
@@ -22,11 +22,11 @@ Job::Job(const Take& take, const std::map<std::string, int64_t>& overrides) {
 }
 
 Job::Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
-         const std::string& preset, const std::map<std::string, int64_t>& overrides)
+         const std::string& preset, int64_t seed)
     : givers_(givers), frames_(stretch.frames()) {
     order_.job = new_uuid();
     order_.preset = preset;
-    order_.overrides = overrides;
+    order_.overrides = {{"seed", seed}};
     order_.wanted = wanted;
     order_.context = context;
     order_.position = stretch.start;

@@ -20,10 +20,10 @@ enum class JobState { none, waiting, uploading, running, done, cancelled, failed
 class Job {
   public:
     // Separate what a take holds, from its first frame to its last.
-    Job(const Take& take, const std::map<std::string, int64_t>& overrides);
+    Job(const Take& take, int64_t seed);
     // Have `wanted` made to go with what the tracks of a context hold, of which `givers` take part.
     Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
-        const std::string& preset, const std::map<std::string, int64_t>& overrides);
+        const std::string& preset, int64_t seed);
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);
@@ -38,6 +38,7 @@ class Job {
     double progress() const { return progress_; }
     const std::string& id() const { return order_.job; }
     const std::string& preset() const { return order_.preset; }
+    int64_t seed() const { return order_.overrides.at("seed"); }
     // How many tracks give the audio; 0: this instance alone.
     size_t givers() const { return givers_; }
     const std::string& error() const { return error_; }

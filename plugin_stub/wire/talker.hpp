@@ -10,13 +10,12 @@
 
 #include "core/core.hpp"
 #include "wire/job.hpp"
+#include "wire/server.hpp"
 
 namespace stemweave {
 
 // What a track may be said to play, in the order of a host's menu; the first: nobody said.
 constexpr std::array<const char*, 5> kRoles = {"", "bass", "drums", "guitar", "piano"};
-
-enum class Connection { absent, greeting, connected, refused };
 
 // What the window shows; a copy, taken at any moment.
 struct Status {

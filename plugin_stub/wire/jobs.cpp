@@ -1,0 +1,115 @@
+#include "jobs.hpp"
+
+#include <algorithm>
+
+#include "hash.hpp"
+
+namespace stemweave {
+namespace {
+
+int64_t new_seed() { return static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF); }
+
+}  // namespace
+
+void Jobs::separate(Server& server, const Take& take) {
+    if (take.empty()) {
+        trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
+        return;
+    }
+    if (take.hull().frames() > kMaxFrames) {
+        trouble_ = "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
+        return;
+    }
+    begin(server, std::make_unique<Job>(take, new_seed()));
+}
+
+void Jobs::accompany(Server& server, const Session& session, std::vector<std::string> stems) {
+    const auto& given = session.tracks();
+    if (given.empty()) {
+        trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
+        return;
+    }
+    if (session.hull().frames() > kMaxFrames / static_cast<int64_t>(given.size())) {
+        trouble_ = "The tracks are too long, or lie too far apart on the timeline, to be one job. Let some take no part.";
+        return;
+    }
+    for (const Track& track : given) stems.erase(std::remove(stems.begin(), stems.end(), track.role), stems.end());
+    if (stems.empty()) {
+        trouble_ = "There is nothing to make: each stem that is switched on is a track of the session already.";
+        return;
+    }
+    begin(server, std::make_unique<Job>(session.key(), given.size(), session.hull(), given.front().sample_rate, stems, "accompany",
+                                        new_seed()));
+}
+
+void Jobs::begin(Server& server, std::unique_ptr<Job> job) {
+    trouble_.clear();
+    job_ = std::move(job);
+    kept_ = to_ask_again_ = false;
+    player_.play(job_->stems());
+    if (server.is_connected()) job_->submit(server.link());
+}
+
+void Jobs::no_room() {
+    trouble_ = "This machine has not enough memory for stems of that length. Play less of the song, or close other programs.";
+}
+
+void Jobs::cancel(Server& server) {
+    if (!is_busy()) return;
+    job_->cancel(server.link());
+    player_.play(good_);
+}
+
+void Jobs::handle(Server& server, const Message& message, const std::string& payload) {
+    if (!job_ || message.text("job") != job_->id()) return;
+    job_->handle(server.link(), message, payload);
+    if (job_->state() == JobState::failed) trouble_ = job_->error();
+    if (!job_->is_open() && job_->state() != JobState::done) player_.play(good_);
+}
+
+void Jobs::wait() {
+    if (job_) job_->wait();
+}
+
+void Jobs::resume(Server& server) {
+    if (!is_busy()) return;
+    to_ask_again_ = job_->givers() > 0;
+    if (!to_ask_again_) job_->submit(server.link());
+}
+
+void Jobs::hear_of_tracks(Server& server, const Session& session) {
+    if (!to_ask_again_ || !is_busy() || session.tracks().size() < job_->givers()) return;
+    to_ask_again_ = false;
+    job_->submit(server.link());
+}
+
+std::optional<std::string> Jobs::keep() {
+    if (kept_ || state() != JobState::done) return std::nullopt;
+    kept_ = true;
+    good_ = job_->stems();
+    Recipe made;
+    made.job = job_->id();
+    made.preset = job_->preset();
+    made.seed = job_->seed();
+    made.sample_rate = static_cast<int>(good_->sample_rate);
+    made.start = good_->start;
+    made.frames = good_->frames;
+    made.hashes = job_->hashes();
+    if (cache_.store(made, job_->track(), *good_)) {
+        folder_ = cache_.folder(made);
+    } else {
+        trouble_ = cache_.why();
+    }
+    return made.text();
+}
+
+void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
+    if (!stems) {
+        trouble_ = "The stems saved with this project are not on this machine. Play the track once and separate it again.";
+        return;
+    }
+    good_ = std::move(stems);
+    folder_ = cache_.folder(recipe);
+}
+
+}  // namespace stemweave

@@ -1,0 +1,66 @@
+// What this instance asks for: one job at a time, of its own take or of its session's tracks; its stems are played, and kept when
+// it is done.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/stems.hpp"
+#include "core/take.hpp"
+#include "wire/cache.hpp"
+#include "wire/job.hpp"
+#include "wire/server.hpp"
+#include "wire/session.hpp"
+
+namespace stemweave {
+
+class Jobs {
+  public:
+    explicit Jobs(Player& player) : player_(player) {}
+
+    // What was recorded until now is the job.
+    void separate(Server& server, const Take& take);
+    // The tracks of the session that take part are the job, from the first frame that one of them has to the last. stems: those to be
+    // made, but those that are there already.
+    void accompany(Server& server, const Session& session, std::vector<std::string> stems);
+    void cancel(Server& server);
+    // Not enough memory for what was asked.
+    void no_room();
+
+    void handle(Server& server, const Message& message, const std::string& payload);
+    // The link is down.
+    void wait();
+    // A server is there that knows nothing of the job.
+    void resume(Server& server);
+    // The tracks of the session have changed: a job over them may have waited for that, at a server that was restarted.
+    void hear_of_tracks(Server& server, const Session& session);
+
+    // Puts a finished job's stems on disk, once: the recipe, or nothing where nothing has finished.
+    std::optional<std::string> keep();
+    // The stems of a saved recipe; null where the cache no longer has them. They play already.
+    void bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems);
+
+    bool is_busy() const { return job_ && job_->is_open(); }
+    JobState state() const { return job_ ? job_->state() : JobState::none; }
+    double progress() const { return job_ ? job_->progress() : 0.0; }
+    // In a producer's words; empty when all is well.
+    const std::string& trouble() const { return trouble_; }
+    // Of the finished take.
+    const std::string& folder() const { return folder_; }
+
+  private:
+    void begin(Server& server, std::unique_ptr<Job> job);
+
+    Player& player_;
+    Cache cache_;
+    std::unique_ptr<Job> job_;
+    std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
+    bool to_ask_again_ = false;
+    bool kept_ = false;
+    std::string folder_;
+    std::string trouble_;
+};
+
+}  // namespace stemweave

@@ -1,0 +1,111 @@
+#include "server.hpp"
+
+#include <cstdlib>
+
+namespace stemweave {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPingEvery{1000};
+constexpr milliseconds kGreetEvery{1000};
+constexpr milliseconds kSilentAfter{5000};
+
+bool same_major(const std::string& version) {
+    const std::string ours = kProtocolVersion;
+    return version.substr(0, version.find('.')) == ours.substr(0, ours.find('.'));
+}
+
+}  // namespace
+
+std::string Server::default_address() {
+    const char* address = std::getenv("STEMWEAVE_SERVER");
+    return address && *address ? address : "tcp://127.0.0.1:27182";
+}
+
+void Server::choose(const std::string& address) {
+    address_ = address.empty() ? default_address() : address;
+    lose("");
+}
+
+Server::News Server::look_after() {
+    const auto now = Clock::now();
+    if (!link_.is_open()) {
+        if (now - greeted_ < kGreetEvery) return News::none;
+        greeted_ = now;
+        if (!link_.open(address_)) {
+            trouble_ = link_.why();
+            return News::none;
+        }
+        heard_ = now;
+        greeted_ = {};
+        connection_ = Connection::greeting;
+    }
+    if (now - heard_ > kSilentAfter) {
+        const bool refused = connection_ == Connection::refused;  // then it said why, which is worth more
+        lose(refused ? trouble_ : "No stemweave server answers at " + address_ + ". Start one with: stemweave serve");
+        return News::lost;
+    }
+    if (connection_ == Connection::greeting && now - greeted_ >= kGreetEvery) {
+        if (link_.send(hello("stemweave-plugin"))) greeted_ = now;
+    }
+    if (is_connected() && now - pinged_ >= kPingEvery) {
+        pinged_ = now;
+        link_.send(ping());
+    }
+    return News::none;
+}
+
+Server::News Server::handle(const Message& message) {
+    const std::string& type = message.type();
+    if (type == "welcome") return welcome(message);
+    if (type == "pong") return is_connected() && message.text("session") != session_ ? greet_again() : News::none;
+    if (type != "error") return News::other;
+    const std::string what = message.text("message") + " " + message.text("hint");
+    if (message.text("code") == "hello_first") return is_connected() ? greet_again() : News::none;
+    if (message.text("code") == "version") {
+        refuse(what);
+        return News::none;
+    }
+    if (!message.text("job").empty()) return News::other;
+    trouble_ = what;
+    return News::none;
+}
+
+Server::News Server::welcome(const Message& message) {
+    if (!same_major(message.text("version"))) {
+        refuse("The server speaks protocol " + message.text("version") + ", this plug-in " + kProtocolVersion +
+               ". Update the older of the two.");
+        return News::none;
+    }
+    const bool again = is_connected() && session_ == message.text("session");
+    session_ = message.text("session");
+    connection_ = Connection::connected;
+    trouble_.clear();
+    return again ? News::none : News::arrived;
+}
+
+Server::News Server::greet_again() {
+    connection_ = Connection::greeting;
+    session_.clear();
+    greeted_ = {};
+    return News::lost;
+}
+
+void Server::lose(const std::string& why) {
+    link_.close();
+    session_.clear();
+    connection_ = Connection::absent;
+    trouble_ = why;
+}
+
+void Server::refuse(const std::string& why) {
+    connection_ = Connection::refused;
+    trouble_ = why;
+}
+
+void Server::leave() {
+    if (is_connected()) link_.send(bye());
+}
+
+}  // namespace stemweave

@@ -1,0 +1,58 @@
+// The server at the other end: greeted when it is there, given up when it falls silent, and found again by itself.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "wire/link.hpp"
+#include "wire/messages.hpp"
+
+namespace stemweave {
+
+enum class Connection { absent, greeting, connected, refused };
+
+class Server {
+  public:
+    // What happened to the connection. lost: the server is gone, or knows us no more. arrived: it knows us, and nothing of what was
+    // before. other: nothing, the message is about something else.
+    enum class News { none, lost, arrived, other };
+
+    // Now and then: connect, greet, show that we live, give up.
+    News look_after();
+    News handle(const Message& message);
+    // From now on that of another address; empty: $STEMWEAVE_SERVER, else this machine's.
+    void choose(const std::string& address);
+    // The frames of the next message, none where none arrives within `milliseconds`.
+    Frames receive(int milliseconds) { return link_.receive(milliseconds); }
+    // Something of the protocol came.
+    void is_alive() { heard_ = Clock::now(); }
+    void leave();
+
+    Link& link() { return link_; }
+    bool is_connected() const { return connection_ == Connection::connected; }
+    Connection connection() const { return connection_; }
+    const std::string& address() const { return address_; }
+    // In a producer's words; empty when all is well.
+    const std::string& trouble() const { return trouble_; }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    News welcome(const Message& message);
+    News greet_again();
+    void lose(const std::string& why);
+    void refuse(const std::string& why);
+
+    Link link_;
+    std::string address_ = default_address();
+    Connection connection_ = Connection::absent;
+    std::string session_;
+    std::string trouble_;
+    Clock::time_point heard_ = Clock::now();
+    Clock::time_point pinged_{};
+    Clock::time_point greeted_{};
+
+    static std::string default_address();
+};
+
+}  // namespace stemweave
