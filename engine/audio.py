@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import soxr
 from engine.errors import AudioError, ResourceError
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
-BLOCK = 65_536  # frames written at once: libsndfile's Vorbis encoder overflows its stack on a whole song
+BLOCK = 65_536  # frames read or written at once: libsndfile's Vorbis encoder overflows its stack on a whole song
 WAV_LIMIT = 4_000_000_000  # bytes; RIFF sizes are 32 bits, RF64 goes on from there
 
 
@@ -24,11 +26,40 @@ class Audio:
     sample_rate: int
 
 
+@dataclass(frozen=True)
+class Song:
+    """Audio that is read from its beginning, as often as needed, so that memory need not grow with its length.
+
+    blocks(): (channels, n) float32 pieces in order, `frames` in all; AudioError where one holds what is no audio.
+    """
+
+    channels: int
+    frames: int
+    sample_rate: int
+    blocks: Callable[[], Iterator[np.ndarray]]
+
+    @classmethod
+    def of(cls, samples: np.ndarray, sample_rate: int) -> "Song":
+        """Of (channels, frames) in memory. AudioError as check_audio."""
+        check_audio(samples, sample_rate)
+        channels, frames = samples.shape
+        starts = range(0, frames, BLOCK)
+        return cls(
+            channels, frames, sample_rate, lambda: (samples[:, at : at + BLOCK].astype(np.float32) for at in starts)
+        )
+
+
 def check_audio(samples: np.ndarray, sample_rate: int) -> None:
     """AudioError unless samples are (1 or 2, frames > 0), finite, at 8 to 192 kHz."""
     if samples.ndim != 2:
         raise AudioError(f"Audio must be (channels, frames), not an array of {samples.ndim} dimensions.")
     channels, frames = samples.shape
+    check_format(channels, frames, sample_rate)
+    check_values(samples, sample_rate)
+
+
+def check_format(channels: int, frames: int, sample_rate: int) -> None:
+    """AudioError unless there are 1 or 2 channels, any frames, and 8 to 192 kHz."""
     if channels not in (1, 2):
         raise AudioError(
             f"The audio has {channels} channels; stemweave takes mono and stereo.",
@@ -41,37 +72,79 @@ def check_audio(samples: np.ndarray, sample_rate: int) -> None:
             f"The sample rate is {sample_rate} Hz; stemweave takes {LOWEST_RATE} to {HIGHEST_RATE} Hz.",
             "Resample the file and try again.",
         )
+
+
+def check_values(samples: np.ndarray, sample_rate: int, start: int = 0) -> None:
+    """AudioError unless all of (channels, n) are numbers; start: frames of the song before them."""
     if not np.isfinite(samples).all():
-        bad = int(np.argmin(np.isfinite(samples).all(axis=0)))
+        bad = start + int(np.argmin(np.isfinite(samples).all(axis=0)))
         raise AudioError(
             f"The audio holds values that are not numbers (NaN or infinite), first at {bad / sample_rate:.3f} s.",
             "A plug-in in the project most likely failed; export the track again.",
         )
 
 
-def read_audio(path: str | Path) -> Audio:
-    """Read any file libsndfile knows (WAV, AIFF, FLAC, OGG, MP3 ...) and check it."""
+def open_audio(path: str | Path) -> Song:
+    """Any file libsndfile knows (WAV, AIFF, FLAC, OGG, MP3 ...), its header checked; the rest as it is read."""
     path = Path(path)
     if not path.exists():
         raise AudioError(f"There is no file {path}.", "Check the path and the spelling.")
     if path.is_dir():
         raise AudioError(f"{path} is a folder, not an audio file.", "Name a file in it.")
-    try:
-        with soundfile.SoundFile(path) as file:
-            promised, rate = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(
-            f"{path} is not an audio file that can be read: {error}.", "WAV, AIFF, FLAC, OGG and MP3 can be."
-        ) from error
-    if len(samples) < promised or _riff_is_short(path):
-        raise AudioError(
-            f"{path} ends early: only {len(samples) / rate:.2f} s of it are there.",
-            "The copy or the export was cut off; make it again.",
-        )
-    audio = Audio(np.ascontiguousarray(samples.T), rate)
-    check_audio(audio.samples, rate)
-    return audio
+    with _Forward.opened(path) as file:
+        channels, frames, rate = file.channels, file.frames, file.samplerate
+    if _riff_is_short(path):
+        raise _ends_early(path, frames / rate)
+    check_format(channels, frames, rate)
+    return Song(channels, frames, rate, lambda: _blocks(path, frames))
+
+
+def read_audio(path: str | Path) -> Audio:
+    """All of a file that `open_audio` opens, checked."""
+    song = open_audio(path)
+    samples, at = np.empty((song.channels, song.frames), dtype=np.float32), 0
+    for block in song.blocks():
+        samples[:, at : at + block.shape[1]] = block
+        at += block.shape[1]
+    return Audio(samples, song.sample_rate)
+
+
+class _Forward(soundfile.SoundFile):
+    """A file read from its beginning to its end. soundfile seeks after every read where it can, which makes an MP3 lose what one
+    frame lends the next."""
+
+    def seekable(self) -> bool:
+        return False
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator["_Forward"]:
+        """AudioError for what goes wrong inside."""
+        try:
+            with cls(path) as file:
+                yield file
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise AudioError(
+                f"{path} is not an audio file that can be read: {error}.", "WAV, AIFF, FLAC, OGG and MP3 can be."
+            ) from error
+
+
+def _blocks(path: Path, promised: int) -> Iterator[np.ndarray]:
+    read = 0
+    with _Forward.opened(path) as file:
+        while read < promised and len(block := file.read(min(BLOCK, promised - read), "float32", always_2d=True)):
+            check_values(block.T, file.samplerate, read)
+            read += len(block)
+            yield np.ascontiguousarray(block.T)
+        if read < promised:
+            raise _ends_early(path, read / file.samplerate)
+
+
+def _ends_early(path: Path, seconds: float) -> AudioError:
+    return AudioError(
+        f"{path} ends early: only {seconds:.2f} s of it are there.",
+        "The copy or the export was cut off; make it again.",
+    )
 
 
 def _riff_is_short(path: Path) -> bool:
@@ -88,8 +161,19 @@ def _riff_is_short(path: Path) -> bool:
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int, comment: str = "") -> Path:
     """Write (channels, frames) as 32-bit float WAV, whole or not at all; comment: goes into the file's metadata.
     ResourceError when the place cannot be written."""
+    channels, frames = samples.shape
+    with writing(path, channels, frames, sample_rate, comment) as write:
+        write(samples)
+    return Path(path)
+
+
+@contextmanager
+def writing(
+    path: str | Path, channels: int, frames: int, sample_rate: int, comment: str = ""
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """The same piece by piece: yields what takes (channels, n) in order, `frames` in all. The file is there once all went well."""
     path = Path(path)
-    kind = "RF64" if samples.size * 4 > WAV_LIMIT else "WAV"
+    kind = "RF64" if channels * frames * 4 > WAV_LIMIT else "WAV"
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
@@ -97,20 +181,30 @@ def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int, comment
     try:
         with (
             os.fdopen(handle, "wb") as raw,
-            soundfile.SoundFile(raw, "w", sample_rate, len(samples), format=kind, subtype="FLOAT") as file,
+            soundfile.SoundFile(raw, "w", sample_rate, channels, format=kind, subtype="FLOAT") as file,
         ):
             if comment:
                 file.comment = comment
-            for start in range(0, samples.shape[1], BLOCK):
-                file.write(samples[:, start : start + BLOCK].T)
+            yield lambda samples: _write(file, path, samples)
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except (OSError, soundfile.LibsndfileError) as error:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        raise ResourceError(
-            f"Cannot write {path}: {error}.", "Make room on the disk, or choose another folder."
-        ) from error
-    return path
+        if isinstance(error, OSError | soundfile.LibsndfileError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def _write(file: soundfile.SoundFile, path: Path, samples: np.ndarray) -> None:
+    try:
+        for start in range(0, samples.shape[1], BLOCK):
+            file.write(samples[:, start : start + BLOCK].T)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: Exception) -> ResourceError:
+    return ResourceError(f"Cannot write {path}: {error}.", "Make room on the disk, or choose another folder.")
 
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -145,3 +239,35 @@ class StreamResampler:
             return samples
         out = self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last)
         return out.reshape(-1, samples.shape[0]).T
+
+
+def resampled(song: Song, rate: int) -> Iterator[np.ndarray]:
+    """The song's blocks at another rate, together the frames that `resample` gives, and the same."""
+    stream = StreamResampler(song.sample_rate, rate, song.channels)
+    left, ahead = resampled_frames(song.frames, song.sample_rate, rate), song.frames
+    for block in song.blocks():
+        ahead -= block.shape[1]
+        piece = stream.push(block, last=not ahead)
+        if not ahead:
+            piece = fit(piece, left)
+        left -= piece.shape[1]
+        yield piece
+
+
+class Window:
+    """A stretch of a stream of (..., n) pieces that only moves forward: what lies before it is forgotten."""
+
+    def __init__(self, pieces: Iterable[np.ndarray]):
+        self._pieces = iter(pieces)
+        self._held: np.ndarray | None = None
+        self._start = 0
+
+    def take(self, start: int, stop: int) -> np.ndarray:
+        """(..., stop - start): from `start`, which never decreases nor leaves anything out, to before `stop`."""
+        held = [next(self._pieces) if self._held is None else self._held[..., start - self._start :]]
+        there = sum(piece.shape[-1] for piece in held)
+        while there < stop - start:
+            held.append(next(self._pieces))
+            there += held[-1].shape[-1]
+        self._held, self._start = np.concatenate(held, axis=-1), start
+        return self._held[..., : stop - start]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine import tasks
-from engine.audio import resample
+from engine.audio import Song, resample
 from engine.chunks import cover
 from engine.diffusion.noise import Noise
 from engine.embedders import EMBEDDERS
@@ -87,7 +87,7 @@ def gain_of(grid: SongGrid, model: Model) -> float:
         if not sounding.any():
             return 1.0
         heard, share = grid.known.sum(0), float(np.sqrt(sounding.mean()))
-    level = active_rms(heard, grid.sample_rate)
+    level = active_rms(Song.of(heard, grid.sample_rate))
     if level < SILENCE:
         raise AudioError("The song is silent: there is nothing to go by.", "Check what was exported.")
     return share * model.spec.level / level

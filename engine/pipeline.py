@@ -1,13 +1,17 @@
-"""A song of any length, rate and up to two channels through a model: resample, chunk, sample, overlap-add, resample back."""
+"""A song of any length, rate and up to two channels through a model: resample, chunk, sample, overlap-add, resample back.
 
+The song is read twice: once for its level, once to be separated, stretch after stretch. Memory does not grow with its length.
+"""
+
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from engine import tasks
-from engine.audio import StreamResampler, check_audio, fit, resample
+from engine.audio import Song, StreamResampler, Window, fit, resampled, resampled_frames
 from engine.chunks import Chunk, plan
 from engine.diffusion.noise import Noise
 from engine.errors import Cancelled
@@ -39,53 +43,82 @@ def separate(
     Stems and residual add up to the input. on_progress: 0 to 1, after each network call. on_partial(start, {name: (channels,
     n)}): finished stretches, in order, without gaps. cancelled: asked between network calls; raises Cancelled.
     """
-    check_audio(samples, sample_rate)
-    tasks.check(preset, model.spec)
-    names = (*model.spec.sources, RESIDUAL)
-    stems = {name: np.zeros(samples.shape, dtype=np.float32) for name in names}
+    song = Song.of(samples, sample_rate)
+    stems: dict[str, np.ndarray] = {}
     done = 0
-    for piece in _pieces(model, samples, sample_rate, preset, on_progress, cancelled):
-        stop = min(done + piece.shape[-1], samples.shape[1])
-        rest = samples[:, done:stop].astype(np.float32)
-        for name, stem in zip(model.spec.sources, piece[..., : stop - done], strict=True):
-            stems[name][:, done:stop] = stem
-            rest = rest - stem
-        stems[RESIDUAL][:, done:stop] = rest
-        if on_partial and stop > done:
-            on_partial(done, {name: stem[:, done:stop] for name, stem in stems.items()})
-        done = stop
+    for stretch in separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled):
+        start, done = done, done + stretch[RESIDUAL].shape[1]
+        for name, piece in stretch.items():
+            stems.setdefault(name, np.empty(samples.shape, dtype=np.float32))[:, start:done] = piece
+        if on_partial:
+            on_partial(start, stretch)
     return stems
 
 
-def _pieces(model, samples, sample_rate, preset, on_progress, cancelled) -> Iterator[np.ndarray]:
-    """Finished stretches of all sources at the song's own rate: (sources, channels, n), together exactly as long as the song."""
-    rate, sources, channels = model.spec.sample_rate, len(model.spec.sources), samples.shape[0]
-    left = samples.shape[1]
-    level = active_rms(samples, sample_rate)
+def separate_song(
+    model: Model,
+    song: Song,
+    preset: Preset,
+    *,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """The same stretch by stretch, as they are finished: {name: (channels, n)}, n > 0, in order, without gaps. What is not taken
+    yet is not computed yet. cancelled: asked during the first reading, too."""
+    tasks.check(preset, model.spec)
+    watch = Watch(on_progress, cancelled)
+    level = active_rms(song, watch.ask)
+    heard, kept = itertools.tee(song.blocks())
+    mixture, done = Window(kept), 0
+    pieces: Iterator[np.ndarray]
     if level < SILENCE:
-        yield np.zeros((sources, *samples.shape), dtype=np.float32)
-        return
-    song = resample(samples, sample_rate, rate) * np.float32(model.spec.level / level)
-    resamplers = [StreamResampler(rate, sample_rate, channels) for _ in range(sources)]
-    for stretch, last in _stretches(model, song, preset, Watch(on_progress, cancelled)):
+        pieces = (np.zeros((len(model.spec.sources), *block.shape), dtype=np.float32) for block in heard)
+    else:
+        pieces = _pieces(model, replace(song, blocks=lambda: heard), level, preset, watch)
+    for piece in pieces:
+        if not piece.shape[-1]:
+            continue
+        start, done = done, done + piece.shape[-1]
+        stretch = dict(zip(model.spec.sources, piece, strict=True))
+        yield stretch | {RESIDUAL: _rest(mixture.take(start, done), piece)}
+
+
+def _rest(mixture: np.ndarray, stems: np.ndarray) -> np.ndarray:
+    """What the stems, (sources, channels, n), leave of the mixture, one after the other."""
+    for stem in stems:
+        mixture = mixture - stem
+    return mixture
+
+
+def _pieces(model: Model, song: Song, level: float, preset: Preset, watch: "Watch") -> Iterator[np.ndarray]:
+    """Finished stretches of all sources at the song's own rate: (sources, channels, n), together exactly as long as the song."""
+    rate, left = model.spec.sample_rate, song.frames
+    resamplers = [StreamResampler(rate, song.sample_rate, song.channels) for _ in model.spec.sources]
+    for stretch, last in _stretches(model, song, level, preset, watch):
         back = stretch * np.float32(level / model.spec.level)
         piece = np.stack([resampler.push(stem, last) for resampler, stem in zip(resamplers, back, strict=True)])
-        if last:
-            piece = np.stack([fit(stem, left) for stem in piece])
+        piece = np.stack([fit(stem, left) for stem in piece]) if last else piece[..., :left]
         left -= piece.shape[-1]
         yield piece
 
 
-def _stretches(model: Model, song: np.ndarray, preset: Preset, watch: "Watch") -> Iterator[tuple[np.ndarray, bool]]:
+def _stretches(
+    model: Model, song: Song, level: float, preset: Preset, watch: "Watch"
+) -> Iterator[tuple[np.ndarray, bool]]:
     """Overlap-add of the chunks at the model's rate: ((sources, channels, n), whether it is the last), in order."""
-    chunk = model.spec.chunk
-    chunks = plan(song.shape[1], chunk, min(round(preset.overlap * model.spec.sample_rate), chunk // 3))
-    at_once = max(1, preset.batch // song.shape[0])
+    rate, chunk = model.spec.sample_rate, model.spec.chunk
+    gain = np.float32(model.spec.level / level)
+    mixture = Window(block * gain for block in resampled(song, rate))
+    chunks = plan(
+        resampled_frames(song.frames, song.sample_rate, rate), chunk, min(round(preset.overlap * rate), chunk // 3)
+    )
+    at_once = max(1, preset.batch // song.channels)
     groups = [chunks[i : i + at_once] for i in range(0, len(chunks), at_once)]
     watch.expect(len(groups) * preset.calls)
-    tail = np.zeros((len(model.spec.sources), song.shape[0], 0), dtype=np.float32)
+    tail = np.zeros((len(model.spec.sources), song.channels, 0), dtype=np.float32)
     for group in groups:
-        for piece, stems in zip(group, _sample(model, song, group, preset, watch), strict=True):
+        heard = [mixture.take(group[0].start, piece.stop)[:, piece.start - group[0].start :] for piece in group]
+        for piece, stems in zip(group, _sample(model, heard, group, preset, watch), strict=True):
             stems *= piece.window()
             stems[..., : tail.shape[-1]] += tail
             ready = piece.length - piece.fade_out
@@ -93,10 +126,12 @@ def _stretches(model: Model, song: np.ndarray, preset: Preset, watch: "Watch") -
             yield stems[..., :ready], piece is chunks[-1]
 
 
-def _sample(model: Model, song: np.ndarray, group: list[Chunk], preset: Preset, watch: "Watch") -> list[np.ndarray]:
-    """One batch: all channels of all chunks of the group. Returns (sources, channels, length) for each chunk."""
-    mixture = torch.from_numpy(_padded(song, group, model.spec.length_multiple)).to(model.device)
-    channels = song.shape[0]
+def _sample(
+    model: Model, heard: list[np.ndarray], group: list[Chunk], preset: Preset, watch: "Watch"
+) -> list[np.ndarray]:
+    """One batch: heard is (channels, length) of each chunk of the group. Returns (sources, channels, length) for each."""
+    mixture = torch.from_numpy(_padded(heard, model.spec.length_multiple)).to(model.device)
+    channels = heard[0].shape[0]
     noise = Noise(preset.seed, [chunk.start for chunk in group for _ in range(channels)])
     with torch.inference_mode():
         stems = sample(model, StemGrid.to_separate(mixture, len(model.spec.sources)), preset, noise, watch.step)
@@ -106,21 +141,27 @@ def _sample(model: Model, song: np.ndarray, group: list[Chunk], preset: Preset, 
     ]
 
 
-def _padded(song: np.ndarray, group: list[Chunk], multiple: int) -> np.ndarray:
+def _padded(heard: list[np.ndarray], multiple: int) -> np.ndarray:
     """(chunks * channels, samples): the group's audio, zeros after the end of shorter ones."""
-    longest = max(SHORTEST, *(chunk.length for chunk in group))
-    batch = np.zeros((len(group), song.shape[0], longest + -longest % multiple), dtype=np.float32)
-    for row, chunk in zip(batch, group, strict=True):
-        row[:, : chunk.length] = song[:, chunk.start : chunk.stop]
+    longest = max(SHORTEST, *(chunk.shape[1] for chunk in heard))
+    batch = np.zeros((len(heard), len(heard[0]), longest + -longest % multiple), dtype=np.float32)
+    for row, chunk in zip(batch, heard, strict=True):
+        row[:, : chunk.shape[1]] = chunk
     return batch.reshape(-1, batch.shape[-1])
 
 
-def active_rms(samples: np.ndarray, sample_rate: int) -> float:
-    """RMS over the seconds that are not much quieter (20 dB) than the loudest: what a fader would be set by."""
-    second = min(sample_rate, samples.shape[1])
-    seconds = samples[:, : samples.shape[1] // second * second].reshape(samples.shape[0], -1, second)
-    powers = np.square(seconds, dtype=np.float64).mean(axis=(0, 2))
-    return float(np.sqrt(powers[powers >= powers.max() / 100].mean()))
+def active_rms(song: Song, on_block: Callable[[], None] = lambda: None) -> float:
+    """RMS over the seconds that are not much quieter (20 dB) than the loudest: what a fader would be set by. Reads all of the song
+    and with that checks it."""
+    blocks, second = Window(song.blocks()), min(song.sample_rate, song.frames)
+    powers = []
+    for start in range(0, song.frames, second):
+        on_block()
+        heard = blocks.take(start, min(start + second, song.frames))
+        if heard.shape[1] == second:
+            powers.append(np.square(heard, dtype=np.float64).mean())
+    counted = np.array(powers)
+    return float(np.sqrt(counted[counted >= counted.max() / 100].mean()))
 
 
 @dataclass
@@ -134,14 +175,14 @@ class Watch:
 
     def expect(self, calls: int) -> None:
         self.expected = calls
-        self._ask()
+        self.ask()
 
     def step(self) -> None:
         self.calls += 1
         if self.on_progress:
             self.on_progress(self.calls / self.expected)
-        self._ask()
+        self.ask()
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         if self.cancelled and self.cancelled():
             raise Cancelled()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import StreamResampler, read_audio, resample, write_audio
+from engine.audio import BLOCK, StreamResampler, Window, open_audio, read_audio, resample, write_audio, writing
 from engine.errors import AudioError, ResourceError
 
 RATE = 44100
@@ -107,3 +107,48 @@ def test_resampling_piece_by_piece_equals_resampling_at_once(tone, rate):
     assert abs(joined.shape[1] - whole.shape[1]) <= 1
     shortest = min(joined.shape[1], whole.shape[1])
     np.testing.assert_allclose(joined[:, :shortest], whole[:, :shortest], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "aiff", "mp3"])
+def test_a_file_read_in_blocks_holds_what_it_holds_read_at_once(tmp_path, kind):
+    """An MP3 does not where each read is followed by a seek: a frame borrows bits from those before it."""
+    samples = 0.1 * np.random.default_rng(0).standard_normal((3 * BLOCK + 1, 2))
+    soundfile.write(tmp_path / f"song.{kind}", samples, RATE)
+    song = open_audio(tmp_path / f"song.{kind}")
+    whole = soundfile.read(tmp_path / f"song.{kind}", dtype="float32")[0].T
+    for _ in range(2):
+        blocks = list(song.blocks())
+        assert max(block.shape[1] for block in blocks) <= BLOCK
+        np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+    assert (song.channels, song.frames, song.sample_rate) == (*whole.shape, RATE)
+
+
+def test_a_file_written_in_pieces_is_the_one_written_at_once(tmp_path, tone):
+    write_audio(tmp_path / "whole.wav", tone, RATE, "made so")
+    with writing(tmp_path / "pieces.wav", *tone.shape, RATE, "made so") as write:
+        for piece in np.split(tone, [1, 1000, 40_000], axis=1):
+            write(piece)
+        assert not (tmp_path / "pieces.wav").exists()
+    assert (tmp_path / "pieces.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_a_file_that_was_not_finished_is_not_there(tmp_path, tone, fault):
+    def stopped() -> None:
+        with writing(tmp_path / "half.wav", *tone.shape, RATE) as write:
+            write(tone[:, :1000])
+            raise fault
+
+    with pytest.raises(fault):
+        stopped()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_window_moves_over_a_stream_of_any_pieces():
+    stream, rng = np.arange(2000).reshape(2, 1000), np.random.default_rng(0)
+    window = Window(np.split(stream, np.sort(rng.integers(0, 1000, 30)), axis=1))
+    start = stop = 0
+    while stop < 1000:
+        start = int(rng.integers(start, stop + 1))
+        stop = max(stop, min(1000, start + int(rng.integers(0, 100))))
+        np.testing.assert_array_equal(window.take(start, stop), stream[:, start:stop])

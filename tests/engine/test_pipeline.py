@@ -5,12 +5,13 @@ import pytest
 import torch
 from support.models import SOURCES, write_tiny_model
 
+from engine.audio import Song, open_audio, write_audio
 from engine.cards import Card
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, Cancelled, PresetError
 from engine.evaluation.priors import IndependentGaussians
 from engine.models import Model, load_model
-from engine.pipeline import RESIDUAL, separate
+from engine.pipeline import RESIDUAL, separate, separate_song
 from engine.presets import load_preset
 
 RATE = 22050
@@ -144,6 +145,37 @@ def test_progress_rises_to_one_and_partials_cover_the_song_in_order(tiny):
         for name, stem in stems.items():
             assert np.array_equal(part[name], stem[:, start:at])
     assert at == song.shape[1]
+
+
+def test_a_file_is_separated_as_its_samples_are(tiny, tmp_path):
+    song = music(6.0, 44100, 2)
+    wanted = separate(tiny, song, 44100, load_preset())
+    found = list(separate_song(tiny, open_audio(write_audio(tmp_path / "song.wav", song, 44100)), load_preset()))
+    assert len(found) > 2
+    for name, stem in wanted.items():
+        np.testing.assert_array_equal(np.concatenate([stretch[name] for stretch in found], axis=1), stem)
+
+
+def test_the_first_stems_of_an_endless_song_are_there_when_little_of_it_was_read(tiny):
+    """Nothing but what is read bounds the memory: no array here is as long as the song, which is two hours."""
+    block, read = music(1.0, 8000, 1), []
+
+    def blocks():
+        read.append(0)
+        for _ in range(7200):
+            read[-1] += 1
+            yield block
+
+    stretches = separate_song(tiny, Song(1, 7200 * 8000, 8000, blocks), load_preset(batch=1))
+    made = sum(next(stretches)["bass"].shape[1] for _ in range(5))
+    first, second = read
+    assert first == 7200
+    assert made / 8000 <= second <= made / 8000 + 5
+
+
+def test_cancel_is_heard_during_the_first_reading(tiny):
+    with pytest.raises(Cancelled):
+        next(separate_song(tiny, Song.of(music(1.0, 8000, 1), 8000), load_preset(), cancelled=lambda: True))
 
 
 def test_cancel_stops_between_two_steps(exact):
