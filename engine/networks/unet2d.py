@@ -58,6 +58,11 @@ class UNet2d(nn.Module):
             h = block(torch.cat([grow(h), skips.pop()], 1), side)
         return self.leave(torch.cat([h, entered], 1))[..., :frames].float()
 
+    def inner(self) -> list[nn.Parameter]:
+        """Weights from features to features: all but those at the ends and those that the noise level goes through."""
+        ends = ("enter", "leave", "place", "noise")
+        return [p for name, p in self.named_parameters() if p.ndim > 1 and name.split(".")[0] not in ends]
+
 
 class NoiseLevel(nn.Module):
     """log sigma as sines and cosines of `count` frequencies: (batch,) to (batch, 2 * count)."""

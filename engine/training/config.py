@@ -21,6 +21,7 @@ class TrainConfig:
     text: a sentence encoder (engine/conditioning): examples are then recordings of line-ups with a sentence about each, `solo` the
     share of lone players, `untold` the share without the sentence. `mixture` and `remix` do not apply.
     checkpoint: steps between checkpoints.
+    muon: move the matrices inside U-Nets by Muon, not AdamW. start: a model folder of the same network to go on from, relative to the file.
     bf16: run the network in bfloat16 where the processor is good at it. about: goes into the card.
     """
 
@@ -36,6 +37,8 @@ class TrainConfig:
     rate: float = 1e-3
     warmup: int = 50
     decay: float = 0.01
+    muon: bool = False
+    start: Path | None = None
     ema: float = 0.998
     seed: int = 1
     chunk: int = 262144
@@ -71,6 +74,8 @@ def read_config(path: Path) -> TrainConfig:
     if missing:
         raise DataError(f"The training configuration {path} lacks: {', '.join(sorted(missing))}.")
     table["data"] = tuple(path.parent / folder for folder in table["data"])
+    if "start" in table:
+        table["start"] = path.parent / table["start"]
     for key in ("sources", "sigma", "noise_factor"):
         if key in table:
             table[key] = tuple(table[key])

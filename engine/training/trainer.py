@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.cards import write_model_folder
+from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
+from engine.errors import ModelError
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
@@ -21,6 +22,7 @@ from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
 from engine.training.losses import loss_of
+from engine.training.optimizers import Optimizer
 
 
 def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None] | None = None) -> Path:
@@ -36,39 +38,39 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     torch.manual_seed(config.seed)
     examples, spec = (LineUps if config.text else Examples)(config), spec_of(config)
     network = build(config.network, config.arguments, spec)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, config))
+    optimizer = Optimizer(network, config)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / "checkpoint.pt"
-    first, spent = resume(checkpoint, network, average, optimizer, schedule)
+    first, spent = resume(checkpoint, network, average, optimizer)
     started = time.process_time() - spent
     if first == 0:
-        fit_input(network, examples)
+        if config.start:
+            start_from(config.start, network, config)
+        else:
+            fit_input(network, examples)
         average.module.load_state_dict(network.state_dict())
     with SummaryWriter(str(run / "tensorboard")) as board:
         for step in range(first, config.steps):
-            loss = one_step(network, spec, examples, step, optimizer, schedule, config.bf16)
+            loss = one_step(network, spec, examples, step, optimizer, config)
             average.update_parameters(network)
             board.add_scalar("loss", loss, step)
             if on_step:
                 on_step({"step": step + 1, "steps": config.steps, "loss": loss})
             if (step + 1) % config.checkpoint == 0 or step + 1 == config.steps:
                 spent = time.process_time() - started
-                save(checkpoint, step + 1, spent, network, average, optimizer, schedule)
+                save(checkpoint, step + 1, spent, network, average, optimizer)
                 write_model(run / config.name, config, spec, average.module, step + 1, spent)
     return run / config.name
 
 
-def one_step(network, spec, examples, step, optimizer, schedule, bf16: bool) -> float:
+def one_step(network, spec, examples, step: int, optimizer: Optimizer, config: TrainConfig) -> float:
     """One optimiser step on the examples that belong to `step`; returns the loss."""
-    with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+    with torch.autocast("cpu", torch.bfloat16) if config.bf16 else nullcontext():
         loss = loss_of(network, spec, examples.batch(step))
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    schedule.step()
+    optimizer.step(rate_at(step, config))
     return loss.item()
 
 
@@ -102,7 +104,18 @@ def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None
         network.fit_input(torch.cat([batch.clean for batch in seen]).sum(1))
 
 
-def save(path: Path, step: int, spent: float, network, average, optimizer, schedule) -> None:
+def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> None:
+    """Begin with a model's weights. ModelError where the folder is none, or of another network."""
+    card = read_card(folder)
+    if (card.network, card.arguments) != (config.network, config.arguments):
+        raise ModelError(
+            f"The model {card.name} is a {card.network} with other arguments than the configuration's {config.network}.",
+            "Give both the same, or leave out `start`.",
+        )
+    network.load_state_dict(load_network(card).state_dict())
+
+
+def save(path: Path, step: int, spent: float, network, average, optimizer) -> None:
     """Write the checkpoint beside the old one, then swap: a kill at any moment leaves a whole one."""
     state = {
         "step": step,
@@ -110,14 +123,13 @@ def save(path: Path, step: int, spent: float, network, average, optimizer, sched
         "network": network.state_dict(),
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
     }
     temporary = path.with_suffix(".new")
     torch.save(state, temporary)
     temporary.replace(path)
 
 
-def resume(path: Path, network, average, optimizer, schedule) -> tuple[int, float]:
+def resume(path: Path, network, average, optimizer) -> tuple[int, float]:
     """Load the checkpoint where there is one; returns the step to go on from and the processor seconds spent before it."""
     if not path.exists():
         return 0, 0.0
@@ -125,7 +137,6 @@ def resume(path: Path, network, average, optimizer, schedule) -> tuple[int, floa
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
     return state["step"], state["processor_seconds"]
 
 

@@ -1,6 +1,7 @@
 """Training: the loss falls, a killed run goes on as if nothing had happened, the model it leaves loads."""
 
 import contextlib
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import soundfile
 import torch
 from support.models import TINY
 
-from engine.errors import DataError
+from engine.errors import DataError, ModelError
 from engine.models import load_model
 from engine.training import read_config, train
 
@@ -54,7 +55,9 @@ def losses_of(config, run, stop_after=None) -> list[float]:
     return found
 
 
-def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path):
+@pytest.mark.parametrize("muon", ["", "muon = true\n"])
+def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path, muon):
+    config.write_text(muon + config.read_text())
     whole = losses_of(config, tmp_path / "whole")
     first = losses_of(config, tmp_path / "cut", stop_after=6)  # the checkpoint is of step 4
     rest = losses_of(config, tmp_path / "cut")
@@ -90,6 +93,16 @@ def test_training_lowers_the_loss(config, tmp_path):
     config.write_text(config.read_text().replace("steps = 12", "steps = 60"))
     losses = losses_of(config, tmp_path / "run")
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+
+
+def test_a_run_begins_with_the_weights_it_is_told_to(config, tmp_path):
+    losses = losses_of(config, tmp_path / "first")
+    told = f'start = "{tmp_path / "first" / "tones"}"\n'
+    config.write_text(told + config.read_text())
+    assert losses_of(config, tmp_path / "second")[0] < losses[0]
+    config.write_text(re.sub(r"context = \d+", "context = 2", config.read_text()))
+    with pytest.raises(ModelError, match="other arguments"):
+        train(config, tmp_path / "third")
 
 
 def test_a_bad_configuration_names_the_key(config):
