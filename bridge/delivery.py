@@ -100,9 +100,5 @@ class Delivery:
 
     def end(self, job: Job, state: State, error: Refusal | None = None) -> None:
         """The job is over; its client hears of it once it has what is finished."""
-        job.state, job.error = state, error
-        if state != "done":
-            job.outbox.clear()
+        self._jobs.end(job, state, error)
         self._metrics.ended(job)
-        self._jobs.note(job)
-        self._jobs.make_room()

@@ -23,6 +23,7 @@ log = logging.getLogger("stemweave")
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
+CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes of audio that ended jobs may take
 
 
@@ -216,6 +217,15 @@ class Jobs:
                 self._ledger.write(job, self._used[job.id])
             except OSError as error:
                 log.warning("%s", error.strerror)
+
+    def end(self, job: Job, state: State, error: tuple[str, str, str] | None = None) -> None:
+        """The job is over."""
+        job.state, job.error = state, error
+        if state != "done":
+            job.outbox.clear()
+        shutil.rmtree(job.order.folder / CHUNKS, ignore_errors=True)
+        self.note(job)
+        self.make_room()
 
     def make_room(self) -> None:
         """Let go of the longest unused jobs at rest that nobody is there for, until all at rest are within the quota."""

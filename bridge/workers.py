@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from bridge.errors import INTERNAL, code_of
 from bridge.folders import Folders
-from bridge.jobs import Job, Order
+from bridge.jobs import CHUNKS, Job, Order
 from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
 
@@ -68,20 +67,25 @@ def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from files to files."""
     from bridge.files import read_parts, stem_paths, write_stems
     from engine.filling import perform
-    from engine.models import find_model
-    from engine.presets import load_preset
+    from engine.finished import Finished
     from engine.recipe import NAME, recipe_of
     from engine.request import Request
 
     order, inside = desk.order, desk.folders.inside
-    desk.folders.check(order)
-    preset = load_preset(order.preset, **order.overrides)
-    if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
-        inside(preset.model)
-    model = _model(preset.model, preset.device, preset.backend)
-    run = partial(perform, model, preset=preset, on_progress=desk.progress, cancelled=desk.cancelled)
+    preset, model = _prepared(desk)
+
+    def made_by(request: Request, paths: dict[str, Path]) -> Any:
+        return recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
+
+    def run(request: Request, on_partial: Any = None) -> dict[str, np.ndarray]:
+        finished = Finished(order.folder / CHUNKS, made_by(request, {}).text())
+        return perform(
+            model, request, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled,
+            sample=finished.sample,
+        )  # fmt: skip
+
     if order.audio is not None:
-        run(_spooled(order), on_partial=desk.partial)
+        run(_spooled(order), desk.partial)
         return
     paths = stem_paths(list(order.files), found_at=inside)
     rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
@@ -90,10 +94,21 @@ def perform_order(desk: Desk) -> None:
     out = inside(order.out)
     inside(out / NAME)  # it would follow a link of that name, while stems replace one
     out.mkdir(parents=True, exist_ok=True)
-    preset = replace(preset, backend=model.backend)
-    recipe = recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
-    for name, path in write_stems(out, stems, rate, recipe).items():
+    for name, path in write_stems(out, stems, rate, made_by(request, paths)).items():
         desk.wrote(name, path)
+
+
+def _prepared(desk: Desk) -> tuple[Any, Any]:
+    """The preset of an order, with the back end that it comes to, and its model."""
+    from engine.models import find_model
+    from engine.presets import load_preset
+
+    desk.folders.check(desk.order)
+    preset = load_preset(desk.order.preset, **desk.order.overrides)
+    if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
+        desk.folders.inside(preset.model)
+    model = _model(preset.model, preset.device, preset.backend)
+    return replace(preset, backend=model.backend), model
 
 
 def _spooled(order: Order) -> Any:

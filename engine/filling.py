@@ -17,7 +17,7 @@ from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnPartial, OnProgress, 
 from engine.presets import Preset
 from engine.prompting import told
 from engine.request import Request
-from engine.sampling import sample
+from engine.sampling import Sample, Style, sample
 from engine.stemgrid import StemGrid
 from engine.tasks import TASKS, SongGrid
 
@@ -30,6 +30,7 @@ def perform(
     on_progress: OnProgress | None = None,
     on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
+    sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
     """Any task: all sources of the request's song by name, (channels, frames) at its rate; with a mixture also "residual".
 
@@ -40,10 +41,10 @@ def perform(
     if preset.task == "separate" and not request.stems and request.mixture is not None:
         return separate(
             model, request.mixture, request.sample_rate, preset,
-            on_progress=on_progress, on_partial=on_partial, cancelled=cancelled,
+            on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample,
         )  # fmt: skip
     grid = TASKS[preset.task](request, model.spec)
-    return fill(model, grid, preset, on_progress=on_progress, on_partial=on_partial, cancelled=cancelled)
+    return fill(model, grid, preset, on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample)
 
 
 def fill(
@@ -54,6 +55,7 @@ def fill(
     on_progress: OnProgress | None = None,
     on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
+    sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
     """The grid with its wanted cells made: {source: (channels, frames)}, and "residual" where there is a mixture."""
     spec = model.spec
@@ -65,7 +67,7 @@ def fill(
     watch.expect(len(pieces) * preset.calls)
     known, mask = song.known.copy(), song.mask.copy()
     for start, stop, keep in pieces:
-        made = _piece(model, song, known, mask, slice(start, stop), preset, style, watch)
+        made = _piece(model, song, known, mask, slice(start, stop), preset, style, watch, sample)
         new = ~mask[:, start:keep]
         known[..., start:keep] = np.where(new[:, None], made[..., : keep - start], known[..., start:keep])
         mask[:, start:keep] = True
@@ -121,7 +123,7 @@ def _at_song_rate(stems: np.ndarray, rate: int, grid: SongGrid, gain: np.float32
     return np.where(grid.mask[:, None], grid.known, back).astype(np.float32)
 
 
-def _style(grid: SongGrid, preset: Preset, rate: int) -> tuple[Callable[[Tensor], Tensor], Tensor] | None:
+def _style(grid: SongGrid, preset: Preset, rate: int) -> Style | None:
     """The preset's embedder and what it says of the clip. PresetError when it says NaN."""
     if grid.like is None:
         return None
@@ -134,7 +136,15 @@ def _style(grid: SongGrid, preset: Preset, rate: int) -> tuple[Callable[[Tensor]
 
 
 def _piece(
-    model: Model, song: SongGrid, known: np.ndarray, mask: np.ndarray, where: slice, preset: Preset, style, watch: Watch
+    model: Model,
+    song: SongGrid,
+    known: np.ndarray,
+    mask: np.ndarray,
+    where: slice,
+    preset: Preset,
+    style: Style | None,
+    watch: Watch,
+    sample: Sample,
 ) -> np.ndarray:
     """One stretch of the grid through the sampler: (sources, channels, samples)."""
     frames = where.stop - where.start

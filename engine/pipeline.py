@@ -17,7 +17,7 @@ from engine.diffusion.noise import Noise
 from engine.errors import Cancelled
 from engine.models import Model
 from engine.presets import Preset
-from engine.sampling import sample
+from engine.sampling import Sample, sample
 from engine.stemgrid import StemGrid
 
 RESIDUAL = "residual"
@@ -37,16 +37,18 @@ def separate(
     on_progress: OnProgress | None = None,
     on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
+    sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
     """Stems of samples: (channels, frames) at sample_rate, by source name, and "residual", each of the same shape.
 
     Stems and residual add up to the input. on_progress: 0 to 1, after each network call. on_partial(start, {name: (channels,
-    n)}): finished stretches, in order, without gaps. cancelled: asked between network calls; raises Cancelled.
+    n)}): finished stretches, in order, without gaps. cancelled: asked between network calls; raises Cancelled. sample: see
+    engine.finished.
     """
     song = Song.of(samples, sample_rate)
     stems: dict[str, np.ndarray] = {}
     done = 0
-    for stretch in separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled):
+    for stretch in separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample):
         start, done = done, done + stretch[RESIDUAL].shape[1]
         for name, piece in stretch.items():
             stems.setdefault(name, np.empty(samples.shape, dtype=np.float32))[:, start:done] = piece
@@ -62,6 +64,7 @@ def separate_song(
     *,
     on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    sample: Sample = sample,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The same stretch by stretch, as they are finished: {name: (channels, n)}, n > 0, in order, without gaps. What is not taken
     yet is not computed yet. cancelled: asked during the first reading, too."""
@@ -74,7 +77,7 @@ def separate_song(
     if level < SILENCE:
         pieces = (np.zeros((len(model.spec.sources), *block.shape), dtype=np.float32) for block in heard)
     else:
-        pieces = _pieces(model, replace(song, blocks=lambda: heard), level, preset, watch)
+        pieces = _pieces(model, replace(song, blocks=lambda: heard), level, preset, watch, sample)
     for piece in pieces:
         if not piece.shape[-1]:
             continue
@@ -90,11 +93,13 @@ def _rest(mixture: np.ndarray, stems: np.ndarray) -> np.ndarray:
     return mixture
 
 
-def _pieces(model: Model, song: Song, level: float, preset: Preset, watch: "Watch") -> Iterator[np.ndarray]:
+def _pieces(
+    model: Model, song: Song, level: float, preset: Preset, watch: "Watch", sample: Sample
+) -> Iterator[np.ndarray]:
     """Finished stretches of all sources at the song's own rate: (sources, channels, n), together exactly as long as the song."""
     rate, left = model.spec.sample_rate, song.frames
     resamplers = [StreamResampler(rate, song.sample_rate, song.channels) for _ in model.spec.sources]
-    for stretch, last in _stretches(model, song, level, preset, watch):
+    for stretch, last in _stretches(model, song, level, preset, watch, sample):
         back = stretch * np.float32(level / model.spec.level)
         piece = np.stack([resampler.push(stem, last) for resampler, stem in zip(resamplers, back, strict=True)])
         piece = np.stack([fit(stem, left) for stem in piece]) if last else piece[..., :left]
@@ -103,7 +108,7 @@ def _pieces(model: Model, song: Song, level: float, preset: Preset, watch: "Watc
 
 
 def _stretches(
-    model: Model, song: Song, level: float, preset: Preset, watch: "Watch"
+    model: Model, song: Song, level: float, preset: Preset, watch: "Watch", sample: Sample
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """Overlap-add of the chunks at the model's rate: ((sources, channels, n), whether it is the last), in order."""
     rate, chunk = model.spec.sample_rate, model.spec.chunk
@@ -118,7 +123,7 @@ def _stretches(
     tail = np.zeros((len(model.spec.sources), song.channels, 0), dtype=np.float32)
     for group in groups:
         heard = [mixture.take(group[0].start, piece.stop)[:, piece.start - group[0].start :] for piece in group]
-        for piece, stems in zip(group, _sample(model, heard, group, preset, watch), strict=True):
+        for piece, stems in zip(group, _sample(model, heard, group, preset, watch, sample), strict=True):
             stems *= piece.window()
             stems[..., : tail.shape[-1]] += tail
             ready = piece.length - piece.fade_out
@@ -127,7 +132,7 @@ def _stretches(
 
 
 def _sample(
-    model: Model, heard: list[np.ndarray], group: list[Chunk], preset: Preset, watch: "Watch"
+    model: Model, heard: list[np.ndarray], group: list[Chunk], preset: Preset, watch: "Watch", sample: Sample
 ) -> list[np.ndarray]:
     """One batch: heard is (channels, length) of each chunk of the group. Returns (sources, channels, length) for each."""
     mixture = torch.from_numpy(_padded(heard, model.spec.length_multiple)).to(model.device)

@@ -36,7 +36,8 @@ class Recipe:
 
 def recipe_of(request: Request, paths: dict[str, Path], preset: dict[str, Any], model: str, digest: str) -> Recipe:
     """The recipe of a request whose audio was read from `paths`, by role."""
-    inputs = {role: {"path": str(paths[role]), "sha256": fingerprint(part)} for role, part in request.parts().items()}
+    parts = request.parts()
+    inputs = {role: {"path": str(path), "sha256": fingerprint(parts[role])} for role, path in paths.items()}
     settings = {key: getattr(request, key) for key in SETTINGS}
     return Recipe({"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs, package_version())
 

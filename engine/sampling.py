@@ -1,4 +1,4 @@
-"""One batch of chunks: a stem grid, a model and a preset become sources."""
+"""One batch of chunks: a stem grid, a model and a preset become sources; in halves where memory does not do for all at once."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,26 @@ from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
+from engine.errors import ResourceError
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, embedding
 from engine.models import Model
 from engine.presets import Preset
 from engine.stemgrid import StemGrid
+
+Style = tuple[Callable[[Tensor], Tensor], Tensor]
+"""An embedder, and what it shall say of wanted sources."""
+Sample = Callable[..., Tensor]
+"""`sample`, or what stands for it: engine.finished."""
+
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "failed to allocate",
+    "bad_alloc",
+    "bad allocation",
+)
+"""What torch and onnxruntime say, in errors that have no type of their own."""
 
 
 def sample(
@@ -23,13 +39,63 @@ def sample(
     on_step: Callable[[], None],
     *,
     draft: Tensor | None = None,
-    style: tuple[Callable[[Tensor], Tensor], Tensor] | None = None,
+    style: Style | None = None,
 ) -> Tensor:
-    """Sources of `grid`, (batch, sources, samples), at the model's rate and level.
+    """Sources of `grid`, (batch, sources, samples), at the model's rate and level. on_step: called preset.calls times.
 
     draft: of that shape, what sampling starts from beside noise: sigma_max (k z + (1 - k) draft / sigma_data) with k =
-    preset.fresh (Levy et al. 2023, section 3; the unit of the draft is ours). style: an embedder and its target.
+    preset.fresh (Levy et al. 2023, section 3; the unit of the draft is ours). ResourceError when memory does not do for one item.
     """
+    batch, left = grid.shape[0], preset.calls
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        on_step()
+
+    try:
+        return _at_once(model, grid, preset, noise, step, draft, style)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        if batch == 1:
+            raise ResourceError(
+                "There is not enough memory for this job.", "Close other programs, or use a smaller model."
+            ) from error
+    if torch.cuda.is_available():  # only here, where the error has let go of what was computed
+        torch.cuda.empty_cache()
+    step = _thinned(on_step, left, 2 * preset.calls)
+    halves = [
+        sample(
+            model, grid.items(items), preset, Noise(noise.seed, noise.starts[items]), step,
+            draft=None if draft is None else draft[items], style=style,
+        )
+        for items in (slice(0, batch // 2), slice(batch // 2, batch))
+    ]  # fmt: skip
+    return torch.cat(halves)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it means that memory ran out, of the machine or of the device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY)
+    )
+
+
+def _thinned(on_step: Callable[[], None], steps: int, calls: int) -> Callable[[], None]:
+    """What calls on_step `steps` times, evenly, while it is called `calls` times itself."""
+    called = 0
+
+    def step() -> None:
+        nonlocal called
+        called += 1
+        if called * steps // calls > (called - 1) * steps // calls:
+            on_step()
+
+    return step
+
+
+def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
     sigmas = karras(preset.steps, preset.sigma_min, preset.sigma_max, preset.rho)
     denoiser = guided(model.denoiser, grid, preset, model, noise, sigmas, style)
     x = preset.temperature * noise.like(grid.known)
@@ -41,7 +107,7 @@ def sample(
 
 
 def guided(
-    denoiser: Denoiser, grid: StemGrid, preset: Preset, model: Model, noise: Noise, sigmas: Tensor, style
+    denoiser: Denoiser, grid: StemGrid, preset: Preset, model: Model, noise: Noise, sigmas: Tensor, style: Style | None
 ) -> Denoiser:
     """The denoiser under all that is known of `grid`: style, then known cells, then the mixture, which has the last word."""
     sources = model.spec.sources

@@ -48,6 +48,11 @@ class StemGrid:
             return torch.zeros_like(self.known_mask[:, 0])
         return torch.ones_like(self.known_mask[:, 0]) if self.mixture_mask is None else self.mixture_mask
 
+    def items(self, which: slice) -> "StemGrid":
+        """Some of the batch."""
+        mixture, mask = (None if array is None else array[which] for array in (self.mixture, self.mixture_mask))
+        return StemGrid(self.known[which], self.known_mask[which], mixture, mask)
+
     @classmethod
     def to_separate(cls, mixture: Tensor, sources: int) -> "StemGrid":
         """Nothing known but the mixture, (batch, samples): the separation of MSDM, section 4."""

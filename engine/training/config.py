@@ -21,7 +21,8 @@ class TrainConfig:
     text: a sentence encoder (engine/conditioning): examples are then recordings of line-ups with a sentence about each, `solo` the
     share of lone players, `untold` the share without the sentence. `mixture` and `remix` do not apply.
     checkpoint: steps between checkpoints.
-    muon: move the matrices inside U-Nets by Muon, not AdamW. start: a model folder of the same network to go on from, relative to the file.
+    muon: move the matrices inside U-Nets by Muon, not AdamW. start: a model folder of the same network to go
+    on from, relative to the file.
     bf16: run the network in bfloat16 where the processor is good at it. about: goes into the card.
     """
 

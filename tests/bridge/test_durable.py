@@ -1,14 +1,13 @@
 """Jobs that outlive their client and their server, counted: none lost, none damaged. STEMWEAVE_ROUNDS=20 for the long run."""
 
 import hashlib
-import os
 import threading
 import time
 import uuid
 
 import numpy as np
 import pytest
-from support.servers import PATIENCE, Speaker, killable, running, song, until
+from support.servers import PATIENCE, ROUNDS, Speaker, killable, running, song, until
 
 from bridge.client import Client
 from bridge.errors import BridgeError, RemoteError
@@ -17,8 +16,6 @@ from bridge.ports import free_port
 from bridge.protocol import Accepted, AudioShape, Bye, Chunk, Credit, Done, Error, Submit
 from bridge.server import Server
 from engine.request import MIXTURE, Request
-
-ROUNDS = int(os.environ.get("STEMWEAVE_ROUNDS", "2"))
 
 
 def shape_of(audio: np.ndarray) -> AudioShape:

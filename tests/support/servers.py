@@ -1,5 +1,6 @@
 """A real server on a free loopback port, in a thread of the test, and a client that speaks message by message."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from bridge.protocol import Hello, Message
 from bridge.server import Server
 
 HALVES = "support.jobs:halves"
+ROUNDS = int(os.environ.get("STEMWEAVE_ROUNDS", "2"))  # of each fault; 20 for the long run
 PATIENCE = 60.0  # seconds; a guard against hanging, never a measure of speed
 
 
