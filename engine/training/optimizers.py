@@ -13,8 +13,8 @@ class Optimizer:
     """The optimizer a configuration names, as one.
 
     Muon (Jordan et al. 2024) replaces the update of a matrix by the nearest orthogonal one, so that directions the loss seldom
-    speaks of are learnt as fast as the others. It is torch's, scaled to AdamW's usual step (Liu et al. 2025), and sees a convolution as the
-    matrix from all it hears to its channels.
+    speaks of are learnt as fast as the others. It is torch's, scaled to AdamW's usual step (Liu et al. 2025); a convolution is
+    to it the matrix from all it hears to its channels.
     """
 
     def __init__(self, network: nn.Module, config: TrainConfig):
