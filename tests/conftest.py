@@ -1,15 +1,28 @@
 """What every test needs."""
 
 import os
+import random
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples every time, however busy the machine: others are looked for by --hypothesis-profile=default.
+settings.load_profile("ci")
+
+FOREIGN = ("STEMWEAVE_", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FORCE_COLOR", "TTY_")
+KNOBS = ("STEMWEAVE_DATAGRAMS", "STEMWEAVE_RANDOM_SECONDS", "STEMWEAVE_ROUNDS")  # of the tests themselves
 
 
 @pytest.fixture(scope="session", autouse=True)
-def a_cache_of_their_own(tmp_path_factory):
-    """What the tests and their processes remember of this machine is theirs: nothing of the user's is used or left."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+def a_home_of_their_own(tmp_path_factory):
+    """What the tests and their processes find and leave in a user's places is theirs: nothing of the user's is used or left."""
+    home = tmp_path_factory.mktemp("user")
+    for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in KNOBS]:
+        del os.environ[name]
+    os.environ |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +32,12 @@ def programs_find_support():
     tests = Path(__file__).parent
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tests.parent), str(tests), before]))
+
+
+@pytest.fixture(autouse=True)
+def dice():
+    """What a test draws without a seed is the same every time, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

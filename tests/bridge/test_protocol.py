@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import bridge.protocol as protocol
@@ -41,7 +41,6 @@ VALUES = {
     list[Part]: st.lists(st.builds(Part, text, number), max_size=4), Track: track, list[Track]: st.lists(track, max_size=4),
     list[Line]: st.lists(st.builds(Line, text, text, text, fraction, fraction, st.booleans()), max_size=4),
 }  # fmt: skip
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 messages = st.one_of(
     *(
         st.builds(kind, **{f.name: VALUES[f.type] for f in msgspec.structs.fields(kind)})
@@ -51,7 +50,6 @@ messages = st.one_of(
 )
 
 
-@unhurried
 @given(messages)
 def test_a_message_is_read_back_as_it_was(message):
     assert decode(encode(message)) == (message, b"")
@@ -69,7 +67,6 @@ def test_any_bytes_are_a_message_an_unknown_type_or_a_protocol_error(frames):
         decode(frames)
 
 
-@unhurried
 @given(messages, st.data())
 def test_a_cut_or_bent_message_never_does_more_than_raise_protocol_error(message, data):
     header = bytearray(encode(message)[0])

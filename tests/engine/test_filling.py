@@ -94,7 +94,7 @@ def test_bars_of_one_stem_are_made_again_against_the_mixture(model):
     )  # only one unknown a moment: it is determined
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(1, 60000),
     st.sampled_from([8000, 22050, 44100]),

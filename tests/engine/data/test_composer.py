@@ -44,7 +44,7 @@ def test_a_seed_is_the_same_song_in_another_process():
     assert len(texts) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**64 - 1), seconds=st.floats(1.0, 40.0))
 def test_notes_and_controllers_lie_inside_the_song_and_inside_midi(seed, seconds):
     song = compose(seed, seconds)

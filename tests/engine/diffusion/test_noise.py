@@ -9,7 +9,7 @@ from engine.diffusion.noise import BLOCK, Noise
 places = st.integers(min_value=0, max_value=5 * BLOCK)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**63), starts=st.lists(places, min_size=1, max_size=4))
 def test_a_batch_hears_what_its_items_would_hear_alone(seed, starts):
     x = torch.zeros(len(starts), 2, 700)
@@ -22,7 +22,7 @@ def test_a_batch_hears_what_its_items_would_hear_alone(seed, starts):
         assert torch.equal(row, alone.like(x[:1])[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=places, shift=st.integers(0, 400))
 def test_overlapping_chunks_hear_the_same_noise(start, shift):
     x = torch.zeros(1, 3, 500)
