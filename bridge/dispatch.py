@@ -34,12 +34,16 @@ class Dispatch:
                 self._worker_died()
 
     def cancel(self, job: Job) -> None:
-        """At once where it waits, else between two steps of the sampler."""
+        """At once where it waits or is only sent, else between two steps of the sampler."""
         job.unwanted = True
         if job.state == "running":
             self._worker.cancel(job)
         elif job.state in OPEN:
             self._delivery.end(job, "cancelled")
+        elif job.outbox:  # done, but its client wants no more of it
+            job.state = "cancelled"
+            job.outbox.clear()
+            self._jobs.note(job)
 
     def hear(self) -> None:
         """What the worker has reported since."""

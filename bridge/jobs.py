@@ -157,6 +157,7 @@ class Jobs:
         self.quota = quota
         self._turns: dict[Any, int] = {}  # owner to when it was last served
         self._used: dict[str, float] = {}
+        self._sizes: dict[str, int] = {}
         self._ledger = Ledger(folder) if folder else None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="stemweave-"))
         if self._ledger:
@@ -230,7 +231,7 @@ class Jobs:
     def make_room(self) -> None:
         """Let go of the longest unused jobs at rest that nobody is there for, until all at rest are within the quota."""
         ended = [job for job in self.by_id.values() if job.at_rest]
-        sizes = {job.id: sum(file.stat().st_size for file in job.order.folder.glob("*")) for job in ended}
+        sizes = {job.id: self._size(job) for job in ended}
         for job in sorted(ended, key=lambda job: self._used.get(job.id, 0)):
             if sum(sizes.values()) <= self.quota:
                 return
@@ -238,9 +239,16 @@ class Jobs:
                 del sizes[job.id]
                 self.forget(job)
 
+    def _size(self, job: Job) -> int:
+        """Bytes of its audio. What has ended does not change any more, and is not looked at again for every other that ends."""
+        if job.id not in self._sizes or job.state in OPEN:
+            self._sizes[job.id] = sum(file.stat().st_size for file in job.order.folder.glob("*"))
+        return self._sizes[job.id]
+
     def forget(self, job: Job) -> None:
         """Remove a job and its audio."""
         self.by_id.pop(job.id, None)
+        self._sizes.pop(job.id, None)
         self._used.pop(job.id, None)
         if job.keep and self._ledger:
             try:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def read_recipe(path: Path) -> Recipe:
         ) from error
 
 
+@cache
 def package_version() -> str:
     try:
         return version("stemweave")

@@ -190,20 +190,23 @@ SUITES = {
         "network alone": "network_ratio", "of ceiling": "ceiling",
         "calls agree, dB": "agreement_db", "stems agree, dB": "stems_db", "stems lose, dB": "loss_db",
     },
+    "bridge": {"what": "what", "found": "value", "unit": "unit", "beside": "beside", "ratio": "ratio", "aim": "aim", "met": "met"},
     "peers": {"way": "way", "ms a chunk and call": "milliseconds", "x theirs": "ratio", "calls agree, dB": "agreement_db"},
 }  # fmt: skip
 """What `bench` measures, and the columns of its tables: heading to key of a row."""
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="separate (the main job), denoiser (by every back end) or peers")] = "separate",
+    suite: Annotated[str, typer.Argument(help="separate (the main job), denoiser (every back end), bridge or peers")] = "separate",
     as_json: Annotated[bool, typer.Option("--json")] = False,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     model: Annotated[str, typer.Option(help="by name or folder; of the suite denoiser")] = "default",
 ) -> None:  # fmt: skip
     """How fast it is here, rounds taking turns: `separate`, seconds of work a second of the demo song costs (below 1 is faster than
-    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `peers`, the
-    paper's network and sampler as their package has them, beside ours."""
+    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `bridge`, what
+    the way to a server and back costs beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's network and sampler as
+    their package has them, beside ours."""
+    from bridge.bench import bench_bridge
     from engine.bench import bench_denoiser, bench_separate
     from engine.peers import bench_peers
 
@@ -213,7 +216,7 @@ def bench(
         if suite == "denoiser":
             rows = bench_denoiser(model, rounds)
         else:
-            rows = bench_peers(rounds) if suite == "peers" else bench_separate(rounds)
+            rows = {"separate": bench_separate, "bridge": bench_bridge, "peers": bench_peers}[suite](rounds)
     if as_json:
         print_json(rows)
         return

@@ -1,6 +1,7 @@
 """A real server, a real socket, a worker process that is slow, fails or is killed."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import socket
@@ -14,15 +15,30 @@ import numpy as np
 import psutil
 import pytest
 import zmq
-from support.servers import address, running, song, until
+from support.servers import Speaker, address, running, song, until
 
 from bridge import protocol
 from bridge.client import Client, find_server
 from bridge.errors import BridgeError, RemoteError
 from bridge.ports import free_port
-from bridge.protocol import AudioShape, Error, Hello, Ping, Pong, Submit, decode, encode
+from bridge.protocol import (
+    Accepted,
+    AudioShape,
+    Cancel,
+    Cancelled,
+    Chunk,
+    Credit,
+    Done,
+    Error,
+    Hello,
+    Ping,
+    Pong,
+    Submit,
+    decode,
+    encode,
+)
 from bridge.server import Server
-from engine.errors import Cancelled
+from engine.errors import Cancelled as CancelledError
 
 
 def raw(server: Server, *frames: bytes, hello: bool = True) -> list:
@@ -65,7 +81,7 @@ def test_progress_rises_and_partials_cover_the_song(server):
 def test_the_first_stretch_is_here_while_the_rest_is_computed(server):
     """Seed 17 pauses after the first thousand frames until it is told to stop: nothing but an early stretch can end it."""
     early = []
-    with Client(address(server)) as client, pytest.raises(Cancelled):
+    with Client(address(server)) as client, pytest.raises(CancelledError):
         client.separate(
             song(5000), 44100, overrides={"seed": 17}, on_partial=lambda start, part: early.append(part["one"].shape[1]),
             cancelled=lambda: bool(early),
@@ -82,7 +98,7 @@ def test_a_server_whose_engine_cannot_start_says_so_and_ends():
 def test_cancel_is_answered_while_the_job_runs_and_the_next_job_succeeds(server):
     seen = []
     with Client(address(server)) as client:
-        with pytest.raises(Cancelled):
+        with pytest.raises(CancelledError):
             client.separate(
                 song(1000), 44100, overrides={"steps": 3000}, on_progress=seen.append, cancelled=lambda: len(seen) > 2
             )
@@ -299,3 +315,19 @@ def test_no_worker_outlives_its_server():
     process.kill()
     process.wait()
     until(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie", "the worker to go")
+
+
+def test_a_job_that_is_done_can_be_cancelled_while_its_stems_are_sent(server):
+    """The client takes one chunk and no more; nothing but `cancelled` follows."""
+    music, job = song(300_000), str(uuid.uuid4())
+    with Client(address(server)) as client:
+        client.separate(music, 44100, job=job)
+        with Speaker(server.port) as speaker:
+            shape = AudioShape(44100, 2, 300_000, hashlib.sha256(np.ascontiguousarray(music.T).data).hexdigest())
+            speaker.say(Submit(job, shape))
+            assert speaker.hear(Accepted).state == "done"
+            speaker.say(Credit(job, 1))
+            speaker.hear(Chunk)
+            speaker.say(Cancel(job))
+            speaker.hear(Cancelled)
+            assert not any(isinstance(message, Done) for message, _ in speaker.seen)

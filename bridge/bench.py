@@ -1,0 +1,241 @@
+"""Benchmark of the bridge: what the way to a server and back costs, and how it treats many clients. Transfers take turns with bare
+ones over pyzmq in every round, so that a noisy machine disturbs both alike."""
+
+import hashlib
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import zmq
+
+from bridge import protocol
+from bridge.bench_ends import CHANNELS, HOLD, PATIENCE, RATE, other_end, process, served, until
+from bridge.client import Client
+from bridge.errors import BridgeError
+from bridge.protocol import AudioShape, Bye, Credit, Done, Error, Hello, Message, Ping, Submit
+from engine.errors import Cancelled
+from engine.request import MIXTURE, Request
+
+MIB = 2**20
+SMALL = 1000  # frames of a small job
+PINGS = 200
+OF_BARE, CANCELLED, UNFAIR = (
+    0.7,
+    250,
+    2,
+)  # aims: least share of a bare transfer's speed, most milliseconds, most times the median's
+CHECKED = " beside pyzmq with the same checksums and file"
+
+
+def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int = 10) -> list[dict[str, Any]]:
+    """Rows of `what`, `value` and `unit`; `beside`: what it is compared with, in the same unit, and `ratio` to it; `aim`, and
+    whether it was `met`. Medians over rounds.
+
+    Transfers are whole calls of bridge.client.Client with `mib` MiB of stereo audio: conversion, checksums, the server's disk and
+    all; bare ones the same bytes in messages of the same size from one process to another, taken and dropped. Cancel: from asking,
+    in the middle of a transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs each at once, the wait
+    for the last of them, the worst client's beside the median's.
+    """
+    from engine.bench import turns  # brings torch, which the processes below need not load
+
+    frames = mib * MIB // (4 * CHANNELS)
+    chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
+    with served() as address, other_end(chunks) as others, Client(address) as fetcher:
+        tried: dict[Any, Callable[[], Any]] = {"upload": partial(_upload, address, _song(frames))}
+        tried |= {"download": _finished(fetcher, frames)} | others
+        times = turns(tried, rounds)
+        rows = [_transfer(way, checked, mib, times) for way in ("upload", "download") for checked in (False, True)]
+        rows += _cancels(fetcher, frames, rounds)
+        return rows + _pings(address, frames) + _crowd(address, clients, jobs)
+
+
+def _transfer(way: str, checked: bool, mib: int, times: dict[Any, list[float]]) -> dict[str, Any]:
+    ours, other = times[way], times[way, checked]
+    ratio = statistics.median(theirs / own for own, theirs in zip(ours, other, strict=True))
+    row = {
+        "what": f"{way} of {mib} MiB" + CHECKED * checked, "value": mib / statistics.median(ours), "unit": "MiB/s",
+        "beside": mib / statistics.median(other), "ratio": ratio,
+    }  # fmt: skip
+    return row if checked else row | {"aim": f"at least {OF_BARE} of bare pyzmq", "met": ratio >= OF_BARE}
+
+
+def _song(frames: int) -> Request:
+    return Request.of(RATE, [(MIXTURE, np.ones((CHANNELS, frames), np.float32))])
+
+
+def _made(frames: int) -> Request:
+    """Of so many frames, out of nothing."""
+    return Request(RATE, seconds=frames / RATE, channels=CHANNELS)
+
+
+def _upload(address: str, song: Request) -> None:
+    with Client(address) as client:
+        client.perform(song, "separate")
+
+
+def _finished(client: Client, frames: int) -> Callable[[], Any]:
+    """A job is done here that is given nothing and makes one stem of so many frames; what is given back fetches that once more."""
+    name, request = str(uuid.uuid4()), _made(frames)
+    client.perform(request, "generate", job=name)
+    return partial(client.perform, request, "generate", job=name)
+
+
+def _cancels(client: Client, frames: int, rounds: int) -> list[dict[str, Any]]:
+    """Jobs cancelled half-way there and half-way back."""
+    asked = {
+        "upload": partial(client.perform, _song(frames), "separate", {"seed": HOLD}),
+        "download": partial(client.perform, _made(frames), "generate", {"seed": HOLD}),
+    }
+    chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
+    rows = []
+    for way, ask in asked.items():
+        times = [1000 * _until_cancelled(ask, chunks // 2) for _ in range(rounds)]
+        found = statistics.median(times)
+        rows.append({
+            "what": f"cancel in the middle of the {way}", "value": found, "unit": "ms",
+            "aim": f"at most {CANCELLED} ms", "met": found <= CANCELLED,
+        })  # fmt: skip
+    return rows
+
+
+def _until_cancelled(ask: Callable[..., Any], messages: int) -> float:
+    """Seconds from cancelling, after so many messages, to the end of the call."""
+    heard, at = 0, 0.0
+
+    def cancelled() -> bool:
+        nonlocal heard, at
+        heard += 1
+        if heard >= messages and not at:
+            at = time.perf_counter()
+        return heard >= messages
+
+    try:
+        ask(cancelled=cancelled)
+    except Cancelled:
+        return time.perf_counter() - at
+    raise BridgeError("A job of the benchmark ended before it was cancelled.", "Use more MiB.")
+
+
+def _pings(address: str, frames: int) -> list[dict[str, Any]]:
+    """How long an answer takes, while nothing else happens and while another process uploads."""
+    quiet = _round_trips(address)
+    with process(_keep_uploading, address, frames), Client(address) as client:
+        until(lambda: "uploading" in client.status().jobs, "The benchmark's upload does not begin.")
+        busy = _round_trips(address)
+    what = {"answer to a ping, nothing else to do": quiet, "answer to a ping during an upload": busy}
+    return [{"what": name, "value": 1000 * statistics.median(times), "unit": "ms"} for name, times in what.items()]
+
+
+def _round_trips(address: str) -> list[float]:
+    """Seconds of each of PINGS pings."""
+    with zmq.Context() as context:
+        member = _Member(context, address)
+        try:
+            return [_seconds(member.ping) for _ in range(PINGS)]
+        finally:
+            member.leave()
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _keep_uploading(address: str, frames: int) -> None:
+    song = _song(frames)
+    with Client(address) as client:
+        while True:
+            client.perform(song, "separate")
+
+
+class _Member:
+    """One of a crowd of clients, without a thread of its own, that asks for all its jobs at once. left: jobs it waits for."""
+
+    def __init__(self, context: zmq.Context, address: str):
+        self.left: set[str] = set()
+        self.door = context.socket(zmq.DEALER)
+        self.door.linger = 0
+        self.door.connect(address)
+        self.say(Hello(protocol.VERSION, "bench"))
+        self.hear(self.door.recv_multipart())
+
+    def say(self, message: Message) -> None:
+        self.door.send_multipart(protocol.encode(message))
+
+    def ping(self) -> None:
+        self.say(Ping())
+        self.hear(self.door.recv_multipart())
+
+    def leave(self) -> None:
+        self.say(Bye())
+        self.door.close(linger=1000)
+
+    def ask(self, jobs: int) -> None:
+        """For so many, with all they need."""
+        self.left = {str(uuid.uuid4()) for _ in range(jobs)}
+        shape = AudioShape(RATE, CHANNELS, SMALL, hashlib.sha256(SONG).hexdigest())
+        for name in self.left:
+            self.say(Submit(name, shape, seconds=SMALL / RATE))
+            self.say(Credit(name, protocol.CREDIT))
+            self.door.send_multipart(protocol.chunk(name, "", 0, SONG))
+
+    def hear(self, frames: list[bytes]) -> None:
+        message, _ = protocol.decode(frames) or (None, b"")
+        if isinstance(message, Error):
+            raise BridgeError(f"A job of the benchmark failed: {message.message}", message.hint)
+        if isinstance(message, Done):
+            self.left.discard(message.job)
+
+
+SONG = bytes(SMALL * 4 * CHANNELS)
+
+
+def _crowd(address: str, clients: int, jobs: int) -> list[dict[str, Any]]:
+    """How long each of many clients waits for the last of its jobs."""
+    with zmq.Context() as context:
+        members = [_Member(context, address) for _ in range(clients)]
+        try:
+            waits = _waits(members, jobs)
+        finally:
+            for member in members:
+                member.leave()
+    middle, finished = statistics.median(waits), sum(jobs - len(member.left) for member in members)
+    return [
+        {
+            "what": f"jobs done, {clients} clients with {jobs} each", "value": finished, "unit": "jobs",
+            "beside": clients * jobs, "aim": "all", "met": finished == clients * jobs,
+        },
+        {
+            "what": "longest wait of one of them for its jobs", "value": max(waits), "unit": "s", "beside": middle,
+            "ratio": max(waits) / middle, "aim": f"at most {UNFAIR} of the median's", "met": max(waits) <= UNFAIR * middle,
+        },
+    ]  # fmt: skip
+
+
+def _waits(members: list[_Member], jobs: int) -> list[float]:
+    """Seconds from the first request to the last answer, of each member."""
+    poller, of = zmq.Poller(), {member.door: member for member in members}
+    started = pinged = heard = time.perf_counter()
+    for member in members:
+        poller.register(member.door, zmq.POLLIN)
+        member.ask(jobs)
+    waits: dict[_Member, float] = {}
+    while len(waits) < len(members):
+        for door, _ in poller.poll(100):
+            of[door].hear(door.recv_multipart())
+            heard = time.perf_counter()
+            if not of[door].left:
+                waits.setdefault(of[door], heard - started)
+        now = time.perf_counter()
+        if now - heard > PATIENCE:
+            raise BridgeError("The server of the benchmark has fallen silent.", "See: stemweave doctor")
+        if now - pinged > protocol.PING_EVERY:
+            pinged = now
+            for member in members:
+                member.say(Ping())
+    return list(waits.values())
