@@ -29,6 +29,7 @@ void Core::process(const float* const* inputs, float* const* outputs, uint32_t f
     position.store(now.position, std::memory_order_relaxed);
     rolling.store(now.rolling, std::memory_order_relaxed);
     if (!records) capture.interrupt();
+    loop.see(now, frames);
 
     float left[kSlice];
     float right[kSlice];

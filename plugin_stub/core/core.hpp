@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "capture.hpp"
+#include "loop.hpp"
 #include "stems.hpp"
 #include "transport.hpp"
 
@@ -27,13 +28,14 @@ class Core {
     std::atomic<bool> plays{true};       // put the stems out
     std::atomic<bool> own_clock{false};  // for hosts without a timeline: time runs from prepare() on, whatever the host says
 
-    // What the callback last saw, for the window and for loop detection; any thread.
+    // What the callback last saw, for the window; any thread.
     std::atomic<int64_t> position{0};
     std::atomic<bool> rolling{false};
 
     double sample_rate() const noexcept { return sample_rate_.load(std::memory_order_relaxed); }
 
     Capture capture;
+    LoopWatch loop;
     Player player;
 
   private:

@@ -18,7 +18,8 @@ static_assert(DISTRHO_PLUGIN_NUM_OUTPUTS == sw::kOutputs, "DPF and the core must
 
 enum Parameters {
     kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress,
-    kRole, kAccompany, kWant, kTracks = kWant + sw::kStems - 1, kParameterCount  // kWant: a switch for each stem but the residual
+    kRole, kAccompany, kWant, kTracks = kWant + sw::kStems - 1,
+    kInfill, kRegenerate, kFillFrom, kFillTo, kParameterCount  // kWant: a switch for each stem but the residual
 };
 enum States { kRecipe, kServer, kSession, kName, kStateCount };
 constexpr const char* kStateKeys[kStateCount] = {"recipe", "server", "session", "name"};
@@ -85,6 +86,16 @@ class StemweavePlugin : public Plugin {
             parameter.midiCC = 23;
             return describe(kParameterIsAutomatable | kParameterIsBoolean, "Accompany", "accompany", 0, 1);
         case kTracks: return describe(kParameterIsOutput | kParameterIsInteger, "Tracks that take part", "tracks", 0, 64);
+        case kInfill:
+            parameter.midiCC = 24;
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Infill", "infill", 0, 1);
+        case kRegenerate:
+            parameter.midiCC = 25;
+            return describe(kParameterIsAutomatable | kParameterIsBoolean, "Regenerate", "regenerate", 0, 1);
+        case kFillFrom:
+        case kFillTo:
+            parameter.unit = "s";
+            return index == kFillFrom ? describe(0, "Fill from", "fill_from", 0, 7200) : describe(0, "Fill to", "fill_to", 0, 7200);
         default: {
             const std::string stem = sw::kStemNames[index - kWant];
             return describe(kParameterIsBoolean, ("Want " + stem).c_str(), ("want_" + stem).c_str(), 1, 1);
@@ -104,6 +115,10 @@ class StemweavePlugin : public Plugin {
         case kProgress: return talker_ ? static_cast<float>(talker_->progress()) : 0.0f;
         case kRole: return talker_ ? static_cast<float>(talker_->role()) : 0.0f;
         case kAccompany: return accompany_was_on_;
+        case kInfill: return infill_was_on_;
+        case kRegenerate: return regenerate_was_on_;
+        case kFillFrom: return talker_ ? static_cast<float>(talker_->fill_from()) : 0.0f;
+        case kFillTo: return talker_ ? static_cast<float>(talker_->fill_to()) : 0.0f;
         case kTracks: return talker_ ? static_cast<float>(talker_->tracks()) : 0.0f;
         }
         return talker_ ? talker_->wants(static_cast<int>(index) - kWant) : 1.0f;
@@ -129,6 +144,20 @@ class StemweavePlugin : public Plugin {
         case kAccompany:
             if (on && !accompany_was_on_ && talker_) talker_->accompany();
             accompany_was_on_ = on;
+            break;
+        case kInfill:
+            if (on && !infill_was_on_ && talker_) talker_->infill();
+            infill_was_on_ = on;
+            break;
+        case kRegenerate:
+            if (on && !regenerate_was_on_ && talker_) talker_->regenerate();
+            regenerate_was_on_ = on;
+            break;
+        case kFillFrom:
+            if (talker_) talker_->set_fill_from(value);
+            break;
+        case kFillTo:
+            if (talker_) talker_->set_fill_to(value);
             break;
         default:
             if (index >= kWant && index < kTracks && talker_) talker_->want(static_cast<int>(index) - kWant, on);
@@ -193,6 +222,8 @@ class StemweavePlugin : public Plugin {
     bool accompany_was_on_ = false;
     bool separate_was_on_ = false;
     bool cancel_was_on_ = false;
+    bool infill_was_on_ = false;
+    bool regenerate_was_on_ = false;
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweavePlugin)
 };

@@ -21,18 +21,9 @@ Job::Job(const Take& take, int64_t seed) {
     stems_ = std::make_shared<StemSet>(take.sample_rate(), hull.start, frames_);
 }
 
-Job::Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
-         const std::string& preset, int64_t seed)
-    : givers_(givers), frames_(stretch.frames()) {
+Job::Job(Order order, size_t givers) : order_(std::move(order)), givers_(givers), frames_(order_.audio.frames) {
     order_.job = new_uuid();
-    order_.preset = preset;
-    order_.overrides = {{"seed", seed}};
-    order_.wanted = wanted;
-    order_.context = context;
-    order_.position = stretch.start;
-    order_.audio.sample_rate = static_cast<int>(std::lround(sample_rate));
-    order_.audio.frames = frames_;
-    stems_ = std::make_shared<StemSet>(sample_rate, stretch.start, frames_);
+    stems_ = std::make_shared<StemSet>(order_.audio.sample_rate, order_.position, frames_);
 }
 
 void Job::submit(Link& link) { link.send(stemweave::submit(order_)); }

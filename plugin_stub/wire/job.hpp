@@ -21,9 +21,8 @@ class Job {
   public:
     // Separate what a take holds, from its first frame to its last.
     Job(const Take& take, int64_t seed);
-    // Have `wanted` made to go with what the tracks of a context hold, of which `givers` take part.
-    Job(const std::string& context, size_t givers, Range stretch, double sample_rate, const std::vector<std::string>& wanted,
-        const std::string& preset, int64_t seed);
+    // What the tracks of a context are to be used for, of which `givers` take part. The job's name is left to this.
+    Job(Order order, size_t givers);
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);

@@ -9,6 +9,15 @@ namespace {
 
 int64_t new_seed() { return static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF); }
 
+// Those stems that are tracks of the session, or those that are none.
+std::vector<std::string> sorted_out(std::vector<std::string> stems, const Session& session, bool there) {
+    const auto is_there = [&](const std::string& stem) {
+        return std::any_of(session.tracks().begin(), session.tracks().end(), [&](const Track& track) { return track.role == stem; });
+    };
+    stems.erase(std::remove_if(stems.begin(), stems.end(), [&](const auto& stem) { return is_there(stem) != there; }), stems.end());
+    return stems;
+}
+
 }  // namespace
 
 void Jobs::separate(Server& server, const Take& take) {
@@ -24,22 +33,58 @@ void Jobs::separate(Server& server, const Take& take) {
 }
 
 void Jobs::accompany(Server& server, const Session& session, std::vector<std::string> stems) {
-    const auto& given = session.tracks();
-    if (given.empty()) {
-        trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
-        return;
-    }
-    if (session.hull().frames() > kMaxFrames / static_cast<int64_t>(given.size())) {
-        trouble_ = "The tracks are too long, or lie too far apart on the timeline, to be one job. Let some take no part.";
-        return;
-    }
-    for (const Track& track : given) stems.erase(std::remove(stems.begin(), stems.end(), track.role), stems.end());
-    if (stems.empty()) {
+    auto order = over(session);
+    if (!order) return;
+    order->preset = "accompany";
+    order->wanted = sorted_out(std::move(stems), session, false);
+    if (order->wanted.empty()) {
         trouble_ = "There is nothing to make: each stem that is switched on is a track of the session already.";
         return;
     }
-    begin(server, std::make_unique<Job>(session.key(), given.size(), session.hull(), given.front().sample_rate, stems, "accompany",
-                                        new_seed()));
+    begin(server, std::make_unique<Job>(*order, session.tracks().size()));
+}
+
+void Jobs::refill(Server& server, const Session& session, std::vector<std::string> stems, Range stretch, const std::string& preset) {
+    auto order = over(session);
+    if (!order) return;
+    if (stretch.frames() <= 0) {
+        trouble_ = "Which stretch? Let the loop go round twice, or set Fill from and Fill to, in seconds on the timeline.";
+        return;
+    }
+    const Range hull = session.hull();
+    const Range inside{std::max(stretch.start, hull.start), std::min(stretch.end, hull.end)};
+    if (inside.frames() <= 0) {
+        trouble_ = "Nothing is recorded where the stretch is that was asked for. Let the song play through it once, or move it.";
+        return;
+    }
+    order->preset = preset;
+    order->start = static_cast<double>(inside.start - hull.start) / order->audio.sample_rate;
+    order->stop = static_cast<double>(inside.end - hull.start) / order->audio.sample_rate;
+    order->wanted = sorted_out(std::move(stems), session, true);
+    if (order->wanted.empty()) {
+        trouble_ = "There is nothing to fill: no stem that is switched on is a track of the session. To add one, use Accompany.";
+        return;
+    }
+    begin(server, std::make_unique<Job>(*order, session.tracks().size()));
+}
+
+std::optional<Order> Jobs::over(const Session& session) {
+    const auto& given = session.tracks();
+    if (given.empty()) {
+        trouble_ = "No track that takes part has anything recorded. Let the song play once through the tracks to be listened to.";
+        return std::nullopt;
+    }
+    if (session.hull().frames() > kMaxFrames / static_cast<int64_t>(given.size())) {
+        trouble_ = "The tracks are too long, or lie too far apart on the timeline, to be one job. Let some take no part.";
+        return std::nullopt;
+    }
+    Order order;
+    order.context = session.key();
+    order.position = session.hull().start;
+    order.audio.frames = session.hull().frames();
+    order.audio.sample_rate = given.front().sample_rate;
+    order.overrides = {{"seed", new_seed()}};
+    return order;
 }
 
 void Jobs::begin(Server& server, std::unique_ptr<Job> job) {

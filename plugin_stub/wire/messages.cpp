@@ -114,6 +114,8 @@ std::string submit(const Order& order) {
     if (order.preset != "separate") header.put("preset", order.preset);
     if (!order.overrides.empty()) header.put("overrides", order.overrides);
     if (!order.wanted.empty()) header.put("wanted", order.wanted);
+    if (order.start != 0.0) header.put("start", order.start);
+    if (order.stop != 0.0) header.put("stop", order.stop);
     if (!order.context.empty()) header.put("context", order.context);
     if (order.position != 0) header.put("position", order.position);
     return header.bytes();

@@ -86,6 +86,8 @@ struct Order {
     std::string preset = "separate";
     std::map<std::string, int64_t> overrides;
     std::vector<std::string> wanted;
+    double start = 0.0;  // the stretch to make, in seconds from the first frame on; stop 0: to the end
+    double stop = 0.0;
     std::string context;
     int64_t position = 0;
 };

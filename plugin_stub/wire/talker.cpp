@@ -25,6 +25,9 @@ constexpr int kTurn = 64;                            // messages taken before th
 constexpr int kShort = 5;                            // milliseconds between two looks at the recording while something happens
 constexpr int kLong = 40;                            // and while nothing does
 
+// What is asked of all tracks of the session.
+enum class Together { nothing, accompany, infill, regenerate };
+
 // A saved recipe and its stems; null where the cache no longer has them.
 struct Restored {
     Recipe recipe;
@@ -41,7 +44,9 @@ struct Talker::Shared {
     const std::shared_ptr<Core> core;
     std::atomic<bool> stop{false};
     std::atomic<bool> wants_separation{false};
-    std::atomic<bool> wants_accompaniment{false};
+    std::atomic<Together> wants_together{Together::nothing};
+    std::atomic<double> fill_from{0.0};
+    std::atomic<double> fill_to{0.0};
     std::atomic<int> role{0};
     std::atomic<unsigned> wanted{0b1111};  // a bit for each of kStemNames but the residual
     std::atomic<int> tracks{0};
@@ -71,7 +76,9 @@ struct Talker::Shared {
     void forget_server();
     void keep();
     void tell();
+    void do_together(Together task);
     std::vector<std::string> stems() const;
+    Range stretch() const;
 
     std::unique_ptr<Server> server_;  // made and ended on the thread
     Take take_;
@@ -113,19 +120,25 @@ void Talker::Shared::follow_settings() {
 
 void Talker::Shared::follow_wishes() {
     if (wants_cancel.exchange(false)) {
-        wants_accompaniment = false;
+        wants_together = Together::nothing;
         jobs_.cancel(*server_);
     }
     const bool busy = jobs_.is_busy();  // asking again while a job runs replaces nothing
-    if (busy) wants_accompaniment = false;
+    if (busy) wants_together = Together::nothing;
     try {
         if (wants_separation.exchange(false) && !busy) jobs_.separate(*server_, take_);
-        if (wants_accompaniment && session_.is_known()) {
-            wants_accompaniment = false;
-            jobs_.accompany(*server_, session_, stems());
-        }
+        if (session_.is_known()) do_together(wants_together.exchange(Together::nothing));
     } catch (const std::bad_alloc&) {
         jobs_.no_room();
+    }
+}
+
+void Talker::Shared::do_together(Together task) {
+    switch (task) {
+    case Together::nothing: return;
+    case Together::accompany: return jobs_.accompany(*server_, session_, stems());
+    case Together::infill: return jobs_.refill(*server_, session_, stems(), stretch(), "infill");
+    case Together::regenerate: return jobs_.refill(*server_, session_, stems(), stretch(), "regenerate");
     }
 }
 
@@ -138,6 +151,12 @@ std::vector<std::string> Talker::Shared::stems() const {
     return names;
 }
 
+// Of the timeline, to be filled.
+Range Talker::Shared::stretch() const {
+    const double from = fill_from, to = fill_to, rate = core->sample_rate();
+    return to > from ? Range{std::llround(from * rate), std::llround(to * rate)} : core->loop.range();
+}
+
 void Talker::Shared::announce() {
     if (!server_->is_connected()) return;
     const Range hull = take_.hull();
@@ -148,7 +167,7 @@ void Talker::Shared::announce() {
         mine.name = name;
         key = session;
     }
-    session_.announce(server_->link(), mine, key, wants_accompaniment);
+    session_.announce(server_->link(), mine, key, wants_together != Together::nothing);
 }
 
 // The server does not know us any more.
@@ -189,7 +208,7 @@ void Talker::Shared::keep() {
 
 void Talker::Shared::tell() {
     connection = server_->connection();
-    state = wants_accompaniment ? JobState::waiting : jobs_.state();
+    state = wants_together != Together::nothing ? JobState::waiting : jobs_.state();
     progress = jobs_.progress();
     tracks = static_cast<int>(session_.tracks().size());
     std::lock_guard<std::mutex> lock(mutex);
@@ -200,6 +219,7 @@ void Talker::Shared::tell() {
     status.lost = core->capture.lost();
     status.tracks = tracks;
     status.context = session_.hull();
+    status.stretch = stretch();
     status.server = server_->address();
     status.message = !jobs_.trouble().empty() ? jobs_.trouble() : server_->trouble();
     status.folder = jobs_.folder();
@@ -245,7 +265,13 @@ Talker::~Talker() {
 }
 
 void Talker::separate() noexcept { shared_->wants_separation = true; }
-void Talker::accompany() noexcept { shared_->wants_accompaniment = true; }
+void Talker::accompany() noexcept { shared_->wants_together = Together::accompany; }
+void Talker::infill() noexcept { shared_->wants_together = Together::infill; }
+void Talker::regenerate() noexcept { shared_->wants_together = Together::regenerate; }
+void Talker::set_fill_from(double from) noexcept { shared_->fill_from = from; }
+void Talker::set_fill_to(double to) noexcept { shared_->fill_to = to; }
+double Talker::fill_from() const noexcept { return shared_->fill_from; }
+double Talker::fill_to() const noexcept { return shared_->fill_to; }
 void Talker::cancel() noexcept { shared_->wants_cancel = true; }
 void Talker::set_role(int role) noexcept { shared_->role = std::clamp(role, 0, static_cast<int>(kRoles.size()) - 1); }
 void Talker::want(int stem, bool on) noexcept {

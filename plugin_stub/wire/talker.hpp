@@ -26,6 +26,7 @@ struct Status {
     uint64_t lost = 0;        // frames
     int tracks = 0;           // of the session, this one too, that take part and have something recorded
     Range context;            // from the first frame that one of them has to the last
+    Range stretch;            // that would be filled; empty: none is known
     std::string server;       // its address
     std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well
     std::string folder;       // of the finished take
@@ -43,10 +44,16 @@ class Talker {
     void separate() noexcept;
     // Stems to go with all tracks of the session that take part, but those that are there already.
     void accompany() noexcept;
+    // Make a stretch of those tracks anew whose stems are switched on, from what is around it, or as a variation of what is there.
+    void infill() noexcept;
+    void regenerate() noexcept;
     void cancel() noexcept;
     // role: index into kRoles, what this track plays. stem: index into kStemNames, a source that is asked for, or not.
     void set_role(int role) noexcept;
     void want(int stem, bool on) noexcept;
+    // The stretch to fill, in seconds on the host's timeline; where `to` is not behind `from`, the loop that the transport went round.
+    void set_fill_from(double from) noexcept;
+    void set_fill_to(double to) noexcept;
 
     // For output parameters, from any thread, the callback included.
     Connection connection() const noexcept;
@@ -55,6 +62,8 @@ class Talker {
     int tracks() const noexcept;
     int role() const noexcept;
     bool wants(int stem) const noexcept;
+    double fill_from() const noexcept;
+    double fill_to() const noexcept;
 
     // Any thread but the callback.
     Status status() const;

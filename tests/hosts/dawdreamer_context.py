@@ -1,6 +1,7 @@
-"""Three tracks in DawDreamer, each through an instance of its own, played one after another; then one asks for the missing stem.
+"""Three tracks in DawDreamer, each through an instance of its own, played one after another; then the first asks for something.
 
-    dawdreamer_context.py PLUGIN STEMS RESULT
+    dawdreamer_context.py PLUGIN STEMS Accompany RESULT         the missing stem
+    dawdreamer_context.py PLUGIN STEMS Infill FROM TO RESULT    a stretch of the bass, in seconds
 
 STEMS: (3, 2, frames), of the sources bass, drums and guitar. RESULT: out (12, frames) of the instance that asked, after the job,
 and job, what it says of that.
@@ -15,6 +16,7 @@ import numpy as np
 
 RATE, BLOCK = 44100, 512
 PATIENCE = 200.0  # seconds
+LONGEST = 7200.0  # seconds that a stretch may be told of
 BASS, DRUMS, GUITAR = 1, 2, 3  # of the menu "Track is"
 
 
@@ -47,7 +49,8 @@ class Instance:
             self.play(0.01)
 
 
-def main(plugin: str, stems_file: str, result: str) -> None:
+def main(plugin: str, stems_file: str, task: str, *places: str) -> None:
+    *stretch, result = places
     stems = np.load(stems_file)
     engine = dawdreamer.RenderEngine(RATE, BLOCK)
     instances = [
@@ -58,7 +61,12 @@ def main(plugin: str, stems_file: str, result: str) -> None:
         instance.play(instance.seconds)
     asker = instances[0]
     asker.until(lambda: asker.says("Tracks that take part").split(".")[0] == "3")
-    asker.set("Accompany", 1.0)
+    if stretch:
+        for name in ("drums", "guitar", "piano"):
+            asker.set(f"Want {name}", 0.0)
+        for name, seconds in zip(("Fill from", "Fill to"), stretch, strict=True):
+            asker.set(name, float(seconds) / LONGEST)
+    asker.set(task, 1.0)
     asker.until(lambda: asker.says("Job") in ("done", "failed"))
     np.savez(result, out=asker.play(asker.seconds), job=asker.says("Job"))
 

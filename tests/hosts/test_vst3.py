@@ -1,5 +1,7 @@
 """The VST3 in DawDreamer and in pedalboard, with a live server and the embedded model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from engine.presets import load_preset
 from engine.request import Request
 from presets import DEMO
 
+RATE = 44100
 NO_SERVER = "tcp://127.0.0.1:9"
 NULL = 10 ** (-90 / 20)  # of full scale
 
@@ -55,31 +58,57 @@ def test_a_project_of_pedalboard_opens_in_dawdreamer_without_a_server(
     assert not opened["out"][2:].any()
 
 
-def test_three_tracks_played_one_after_another_are_accompanied_together(formats, live_server, in_host, tmp_path):
-    frames = 44100
+@pytest.fixture
+def three_stems(tmp_path) -> dict[str, np.ndarray]:
+    """A second of three sources, also in tmp_path/stems.npy."""
     stems = {
-        name: read_audio(DEMO / f"{name}.flac").samples[:, :frames].astype(np.float32)
+        name: read_audio(DEMO / f"{name}.flac").samples[:, :RATE].astype(np.float32)
         for name in ("bass", "drums", "guitar")
     }
     np.save(tmp_path / "stems.npy", np.stack(list(stems.values())))
-    result = in_host("dawdreamer_context.py", live_server, formats / "stemweave.vst3", tmp_path / "stems.npy")
+    return stems
+
+
+def made_here(stems: dict[str, np.ndarray], takes: Path, task: str, **asked) -> dict[str, np.ndarray]:
+    """The same job of the same stems, by its recipe, on the back end that the server chose, which is remembered: had a stem been
+    missing there, or late by a sample, it would be another."""
+    (path,) = takes.glob("*/recipe.txt")
+    recipe = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+    after = int(recipe["frames"]) - RATE  # the host plays whole blocks
+    assert recipe["start"] == "0"
+    assert 0 <= after < 512
+    given = {name: np.pad(stem, ((0, 0), (0, after))) for name, stem in stems.items()}
+    preset = load_preset(task, seed=int(recipe["seed"]))
+    model = load_model(preset.model, preset.device, preset.backend)
+    made = perform(model, Request(RATE, given, **asked), preset)
+    return {name: stem[:, :RATE] for name, stem in made.items()}
+
+
+def test_three_tracks_played_one_after_another_are_accompanied_together(
+    formats, live_server, in_host, three_stems, tmp_path
+):
+    vst3 = formats / "stemweave.vst3"
+    result = in_host("dawdreamer_context.py", live_server, vst3, tmp_path / "stems.npy", "Accompany")
     assert result["job"] == "done"
-    np.testing.assert_array_equal(result["out"][:2], stems["bass"])  # the track passes untouched
+    np.testing.assert_array_equal(result["out"][:2], three_stems["bass"])  # the track passes untouched
     buses = result["out"][2:].reshape(5, 2, -1)
     piano = buses[3]
     assert not buses[[0, 1, 2, 4]].any()  # what was given is heard on its own track already
     assert np.abs(piano).max() > 1e-4
-
-    # The same made here of the same three stems: had one been missing, or late by a sample, it would be another.
-    (path,) = (tmp_path / "takes").glob("*/recipe.txt")
-    recipe = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
-    after = int(recipe["frames"]) - frames  # the host plays whole blocks
-    assert recipe["start"] == "0"
-    assert 0 <= after < 512
-    given = {name: np.pad(stem, ((0, 0), (0, after))) for name, stem in stems.items()}
-    preset = load_preset("accompany", seed=int(recipe["seed"]))
-    model = load_model(
-        preset.model, preset.device, preset.backend
-    )  # by the back end the server chose, which is remembered
-    made = perform(model, Request(44100, given, wanted=("piano",)), preset)["piano"][:, :frames]
+    made = made_here(three_stems, tmp_path / "takes", "accompany", wanted=("piano",))["piano"]
     assert np.linalg.norm(piano - made) < 0.01 * np.linalg.norm(made)
+
+
+def test_a_stretch_of_one_track_is_filled_by_what_the_others_play(formats, live_server, in_host, three_stems, tmp_path):
+    vst3, start, stop = formats / "stemweave.vst3", 0.25, 0.5
+    result = in_host("dawdreamer_context.py", live_server, vst3, tmp_path / "stems.npy", "Infill", start, stop)
+    assert result["job"] == "done"
+    buses, was = result["out"][2:].reshape(5, 2, -1), three_stems["bass"]
+    assert not buses[1:].any()
+    first, last = round(start * RATE), round(stop * RATE)
+    np.testing.assert_array_equal(buses[0][:, :first], was[:, :first])
+    np.testing.assert_array_equal(buses[0][:, last:], was[:, last:])
+    made = made_here(three_stems, tmp_path / "takes", "infill", wanted=("bass",), start=start, stop=stop)["bass"]
+    new, ours = buses[0][:, first:last], made[:, first:last]
+    assert np.linalg.norm(new - was[:, first:last]) > 0.1 * np.linalg.norm(was[:, first:last])
+    assert np.linalg.norm(new - ours) < 0.01 * np.linalg.norm(ours)

@@ -2,10 +2,11 @@
 //
 //   load | unload               make the instance; end it: {"milliseconds": how long that took}
 //   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
-//                               where they should be, "other": stem samples that are anything else but silence}
-//   separate | accompany | cancel
-//   session KEY | role NUMBER | want STEM 0|1
-//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "message", "folder"}
+//                               where they should be, "same": that are the track itself, "other": that are anything else but
+//                               silence}
+//   separate | accompany | infill | regenerate | cancel
+//   session KEY | role NUMBER | want STEM 0|1 | fill FROM TO
+//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
 //   timing BLOCK COUNT          cost of the callback: {"median", "worst"} as a share of the block's time at 48 kHz
@@ -62,31 +63,32 @@ struct Host {
     }
 
     void play(int64_t position, int64_t frames, uint32_t size) {
-        uint64_t track_wrong = 0, halves = 0, other = 0;
+        uint64_t track_wrong = 0, halves = 0, same = 0, other = 0;
         for (const int64_t end = position + frames; position < end; position += size) {
             const uint32_t count = static_cast<uint32_t>(std::min<int64_t>(size, end - position));
             block(position, count);
             for (uint32_t i = 0; i < count; ++i) {
                 for (int c = 0; c < 2; ++c) track_wrong += out[c][i] != in[c][i];
                 for (int c = 2; c < kOutputs; ++c) {
-                    halves += out[c][i] != 0.0f && out[c][i] == in[c % 2][i] / 2;
-                    other += out[c][i] != 0.0f && out[c][i] != in[c % 2][i] / 2;
+                    const float heard = out[c][i], track = in[c % 2][i];
+                    if (heard == 0.0f) continue;
+                    ++(heard == track / 2 ? halves : heard == track ? same : other);
                 }
             }
         }
-        std::printf("{\"track_wrong\": %llu, \"halves\": %llu, \"other\": %llu}\n", (unsigned long long)track_wrong,
-                    (unsigned long long)halves, (unsigned long long)other);
+        std::printf("{\"track_wrong\": %llu, \"halves\": %llu, \"same\": %llu, \"other\": %llu}\n",
+                    (unsigned long long)track_wrong, (unsigned long long)halves, (unsigned long long)same, (unsigned long long)other);
     }
 
     void status() {
         const Status now = talker->status();
         const char* connections[] = {"absent", "greeting", "connected", "refused"};
         const char* jobs[] = {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"};
-        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"tracks\": %d, \"context\": [%lld, %lld], \"message\": %s, "
+        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"tracks\": %d, \"context\": [%lld, %lld], \"stretch\": [%lld, %lld], \"message\": %s, "
                     "\"folder\": %s}\n",
                     connections[static_cast<int>(now.connection)], jobs[static_cast<int>(now.job)], now.progress,
                     (long long)now.recorded.start, (long long)now.recorded.end, now.tracks, (long long)now.context.start,
-                    (long long)now.context.end, quoted(now.message).c_str(),
+                    (long long)now.context.end, (long long)now.stretch.start, (long long)now.stretch.end, quoted(now.message).c_str(),
                     quoted(now.folder).c_str());
     }
 
@@ -157,6 +159,18 @@ int main() {
             std::puts("{}");
         } else if (command == "accompany") {
             host.talker->accompany();
+            std::puts("{}");
+        } else if (command == "infill") {
+            host.talker->infill();
+            std::puts("{}");
+        } else if (command == "regenerate") {
+            host.talker->regenerate();
+            std::puts("{}");
+        } else if (command == "fill") {
+            double from = 0.0, to = 0.0;
+            words >> from >> to;
+            host.talker->set_fill_from(from);
+            host.talker->set_fill_to(to);
             std::puts("{}");
         } else if (command == "session") {
             std::string key;

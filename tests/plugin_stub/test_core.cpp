@@ -191,6 +191,24 @@ TEST_CASE("a track that does not take part is not recorded but still passes") {
     CHECK(host.out[0] == host.in[0]);
 }
 
+TEST_CASE("a loop is one that the transport went round twice, and no seek") {
+    Host host;
+    const auto loop_once = [&host](int64_t start, int64_t end) {
+        for (int64_t at = start; at < end; at += 100) host.block(at, static_cast<uint32_t>(std::min<int64_t>(100, end - at)));
+    };
+    loop_once(0, 950);
+    loop_once(300, 950);
+    CHECK(host.core.loop.range().frames() == 0);  // it may have been a seek
+    loop_once(300, 950);
+    CHECK(host.core.loop.range() == Range{300, 950});
+    loop_once(500, 700);  // out of it, by a seek; and on, by a stop
+    host.block(700, 50, false);
+    loop_once(100, 200);
+    CHECK(host.core.loop.range() == Range{300, 950});
+    for (int pass = 0; pass < 3; ++pass) loop_once(-200, 100);
+    CHECK(host.core.loop.range() == Range{-200, 100});
+}
+
 TEST_CASE("with its own clock time runs whatever the host says") {
     Host host;
     host.core.own_clock = true;

@@ -125,7 +125,7 @@ def test_without_a_server_audio_passes_and_the_message_says_how_to_start_one(hos
     plugin.record()
     plugin.ask("separate")
     assert "stemweave serve" in until(lambda: plugin.ask("status")["message"], "a message")
-    assert plugin.ask("play 0 1000 64") == {"track_wrong": 0, "halves": 0, "other": 0}
+    assert plugin.ask("play 0 1000 64") == {"track_wrong": 0, "halves": 0, "same": 0, "other": 0}
     assert plugin.ask("status")["job"] == "waiting"
 
 
@@ -244,6 +244,28 @@ def test_tracks_recorded_one_after_another_are_one_context_and_one_job_uses_them
         assert heard["halves"] == heard["other"] == 0
 
 
+@pytest.mark.parametrize("task", ["infill", "regenerate"])
+@pytest.mark.parametrize("marked_by", ["parameters", "loop"])
+def test_a_stretch_of_one_track_is_made_anew_and_the_rest_of_it_stays_as_it_was(host, task, marked_by):
+    with running("support.jobs:company") as server:
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")
+        asker = plugins[2]
+        for stem in (1, 2, 3):
+            asker.ask(f"want {stem} 0")
+        if marked_by == "parameters":
+            asker.ask("fill 0.5 1.0")
+        else:  # the playhead goes round, where this track has something recorded and where it has not
+            for _ in range(3):
+                asker.ask("play 24000 24000 480")
+        until(lambda: asker.ask("status")["stretch"] == [24000, 48000], "the stretch")
+        asker.ask(task)
+        assert asker.until("job", "done", "failed")["job"] == "done", asker.ask("status")
+        heard = asker.ask(f"play 0 {FRAMES} 333")
+        assert heard["track_wrong"] == heard["other"] == 0
+        assert 1.99 * 24_000 < heard["halves"] <= 2 * 24_000
+        assert 1.99 * 36_000 < heard["same"] <= 2 * 36_000  # the bass ends at 60 000
+
+
 def test_two_that_ask_at_once_both_get_their_accompaniment(host):
     with running("support.jobs:company") as server:
         plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")
@@ -268,21 +290,24 @@ def test_an_accompaniment_asked_for_without_a_server_is_made_when_one_comes_and_
 
 
 @pytest.mark.parametrize(
-    ("commands", "words"),
+    ("task", "commands", "words"),
     [
-        (["role 1", "want 1 0", "want 2 0", "want 3 0", "play 0 9000 512"], "nothing to make"),
-        (["role 1"], "recorded"),
-        (["play 0 9000 512"], "what it plays"),
+        ("accompany", ["role 1", "want 1 0", "want 2 0", "want 3 0", "play 0 9000 512"], "nothing to make"),
+        ("accompany", ["role 1"], "recorded"),
+        ("accompany", ["play 0 9000 512"], "what it plays"),
+        ("infill", ["role 1", "play 0 9000 512"], "Which stretch"),
+        ("infill", ["role 1", "fill 1 2", "play 0 9000 512"], "Nothing is recorded where"),
+        ("infill", ["role 1", "fill 0 1", "want 0 0", "play 0 9000 512"], "nothing to fill"),
     ],
 )
-def test_an_accompaniment_that_cannot_be_says_why(host, commands, words):
+def test_what_cannot_be_made_of_the_session_says_why(host, task, commands, words):
     with running("support.jobs:company") as server:
         plugin = host(f"tcp://127.0.0.1:{server.port}")
         for command in commands:
             plugin.ask(command)
         if "play" in commands[-1]:
             until(lambda: plugin.ask("status")["tracks"] == 1, "the take")
-        plugin.ask("accompany")
+        plugin.ask(task)
         assert words in until(lambda: plugin.ask("status")["message"], "a message")
 
 

@@ -67,13 +67,19 @@ def counted(desk: Desk) -> None:
 
 
 def company(desk: Desk) -> None:
-    """All sources: the given ones as they are, wanted ones half of whatever is loudest among the given at each sample."""
+    """All sources: the given ones as they are, wanted ones half of whatever is loudest among the given at each sample; of a
+    given one that is wanted only the stretch."""
     request = _spooled(desk.order)
     given = np.stack(list(request.stems.values()))
     loudest = np.take_along_axis(given, np.abs(given).argmax(0)[None], 0)[0]
     rests = np.zeros_like(loudest)
     made = {name: loudest / 2 if name in request.wanted else rests for name in ("bass", "drums", "guitar", "piano")}
-    desk.partial(0, made | dict(request.stems))
+    start, stop = (round(at * request.sample_rate) for at in (request.start, request.stop))
+    for name, stem in request.stems.items():
+        made[name], fresh = stem.copy(), made[name]
+        if name in request.wanted:
+            made[name][:, start:stop] = fresh[:, start:stop]
+    desk.partial(0, made)
 
 
 def stubborn(desk: Desk) -> None:
