@@ -75,9 +75,10 @@ def lua(text: str, folder: Path, **values: object) -> str:
     return done.stdout + done.stderr
 
 
-def put_region(session: Path, song: np.ndarray) -> None:
-    """The song as a region at zero on the track, and the session's range around it: Ardour imports files only with a window."""
-    length = song.shape[1] * SUPERCLOCK
+def put_region(session: Path, song: np.ndarray, offset: int = 0, position: int = 0, gain: float = 1.0) -> None:
+    """The song from `offset` on as a region at `position` on the track, and the session's range around it: Ardour imports files
+    only with a window."""
+    start, length, place = (frames * SUPERCLOCK for frames in (offset, song.shape[1] - offset, position))
     sources = ""
     for number, (side, channel) in enumerate(zip("LR", song, strict=True), 900001):
         soundfile.write(session / f"interchange/session/audiofiles/song%{side}.wav", channel, RATE, subtype="FLOAT")
@@ -85,12 +86,11 @@ def put_region(session: Path, song: np.ndarray) -> None:
             f'<Source name="song%{side}.wav" type="audio" flags="" id="{number}" channel="0" origin="" gain="1"/>'
         )
     region = (
-        f'<Region name="song" start="a0" length="a{length}@a0" id="900010" type="audio" first-edit="nothing" channels="2" '
+        f'<Region name="song" start="a{start}" length="a{length}@a{place}" id="900010" type="audio" '
+        f'first-edit="nothing" channels="2" scale-amplitude="{gain}" '
         'source-0="900001" source-1="900002" master-source-0="900001" master-source-1="900002"/>'
     )
-    whole = (
-        f'<Location id="900020" name="session" start="a0" end="a{length}" flags="IsSessionRange" locked="0" cue="0"/>'
-    )
+    whole = f'<Location id="900020" name="session" start="a0" end="a{place + length}" flags="IsSessionRange" locked="0" cue="0"/>'
     file = session / "song.ardour"
     text = file.read_text(encoding="utf-8")
     text = text.replace("<Sources/>", f"<Sources>{sources}</Sources>").replace(

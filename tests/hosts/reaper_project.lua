@@ -1,0 +1,103 @@
+-- A stand-in for the few functions of REAPER that the script uses, and a project of three tracks: "song" holds two items of the file
+-- given as the first argument, the one trimmed and selected, the other faster and not; "notes" a MIDI item; "copy" an item of the
+-- same file. Runs the script given as the second argument and prints the project.
+--
+--   reaper_project.lua SONG SCRIPT PROJECT_FOLDER SELECTED       SELECTED: item, both, midi, track or nothing
+local song, script, folder, selected = table.unpack(arg)
+
+local function item(track, source, start, values)
+  local new = { track = track, selected = false, values = values or {} }
+  if source then new.take = { source = source, values = { D_STARTOFFS = start or 0, D_PLAYRATE = 1, D_PITCH = 0, B_PPITCH = 1, D_VOL = 1 } } end
+  for key, value in pairs { D_POSITION = 0, D_LENGTH = 0, D_FADEINLEN = 0, D_FADEOUTLEN = 0, D_VOL = 1 } do
+    new.values[key] = new.values[key] or value
+  end
+  track.items[#track.items + 1] = new
+  return new
+end
+
+local tracks = {}
+for number, name in ipairs { "song", "notes", "copy" } do tracks[number] = { name = name, items = {}, selected = false } end
+local wave = { type = "WAVE", file = song }
+local trimmed = item(tracks[1], wave, 0.25, { D_POSITION = 12.5, D_LENGTH = 1.5, D_VOL = 0.5 })
+local faster = item(tracks[1], wave, 0, { D_POSITION = 20, D_LENGTH = 1 })
+faster.take.values.D_PLAYRATE = 1.25
+local midi = item(tracks[2], { type = "MIDI" })
+local copy = item(tracks[3], wave, 0, { D_POSITION = 3, D_LENGTH = 2 })
+if selected == "item" then trimmed.selected = true end
+if selected == "both" then trimmed.selected, copy.selected = true, true end
+if selected == "midi" then midi.selected = true end
+if selected == "track" then tracks[1].selected = true end
+
+local function count(list) return #list end
+local function value(owner, key) return assert(owner.values[key], key) end
+local function set(owner, key, to)
+  assert(type(to) == "number", key)
+  owner.values[key] = to
+  return true
+end
+
+reaper = {
+  CountSelectedMediaItems = function()
+    local number = 0
+    for _, track in ipairs(tracks) do
+      for _, each in ipairs(track.items) do number = number + (each.selected and 1 or 0) end
+    end
+    return number
+  end,
+  CountTracks = function() return count(tracks) end,
+  GetTrack = function(_, index) return tracks[index + 1] end,
+  GetTrackName = function(track) return true, track.name end,
+  IsTrackSelected = function(track) return track.selected end,
+  CountTrackMediaItems = function(track) return count(track.items) end,
+  GetTrackMediaItem = function(track, index) return track.items[index + 1] end,
+  IsMediaItemSelected = function(each) return each.selected end,
+  GetActiveTake = function(each) return each.take end,
+  TakeIsMIDI = function(take) return take.source.type == "MIDI" end,
+  GetMediaItemTake_Source = function(take) return take.source end,
+  GetMediaSourceType = function(source) return source.type end,
+  GetMediaSourceFileName = function(source) return source.file end,
+  GetMediaItemInfo_Value = value,
+  GetMediaItemTakeInfo_Value = value,
+  SetMediaItemInfo_Value = set,
+  SetMediaItemTakeInfo_Value = set,
+  SetMediaItemTake_Source = function(take, source) take.source = source end,
+  PCM_Source_CreateFromFile = function(path) return { type = "WAVE", file = path } end,
+  AddMediaItemToTrack = function(track) return item(track) end,
+  AddTakeToMediaItem = function(each)
+    each.take = { values = {} }
+    return each.take
+  end,
+  GetMediaTrackInfo_Value = function(track, key)
+    assert(key == "IP_TRACKNUMBER")
+    for number, each in ipairs(tracks) do
+      if each == track then return number + 0.0 end
+    end
+  end,
+  InsertTrackAtIndex = function(index) table.insert(tracks, index + 1, { items = {}, selected = false }) end,
+  GetSetMediaTrackInfo_String = function(track, key, text)
+    assert(key == "P_NAME")
+    track.name = text
+  end,
+  GetProjectPath = function() return folder end,
+  ExecProcess = function(command, patience)
+    assert(patience == 0)
+    local pipe = io.popen(command .. " 2>&1")
+    local said = pipe:read("a")
+    local _, _, code = pipe:close()
+    return code .. "\n" .. said
+  end,
+  ShowMessageBox = function(text) print("SAID\t" .. text:gsub("\n", " ")) end,
+  Undo_BeginBlock = function() end,
+  Undo_EndBlock = function() print("UNDO") end,
+  TrackList_AdjustWindows = function() end,
+  UpdateArrange = function() end
+}
+
+dofile(script)
+for _, track in ipairs(tracks) do
+  print("TRACK\t" .. track.name)
+  for _, each in ipairs(track.items) do
+    local v, t = each.values, each.take and each.take.values
+    print(("ITEM\t%s\t%s\t%s\t%s\t%s\t%s"):format(each.take.source.file, v.D_POSITION, v.D_LENGTH, v.D_VOL, t.D_STARTOFFS, t.D_PLAYRATE))
+  end
+end
