@@ -247,10 +247,10 @@ class Answers:
         found = self._server.jobs.by_id.get(job)
         return found if found is not None and found.owner == client else None
 
-    def drop_the_gone(self, after: float) -> None:
-        """Let go of clients that were silent for longer than `after` seconds."""
-        now = time.monotonic()
-        for client in [client for client, heard in self.heard.items() if now - heard > after]:
+    def drop_the_gone(self, looked: float, after: float) -> None:
+        """Let go of clients that were silent for longer than `after` seconds. looked: when what had come was read; what comes while
+        the server itself is held up, by a disk, is no silence."""
+        for client in [client for client, heard in self.heard.items() if looked - heard > after]:
             self._leave(client)
 
     def _leave(self, client: bytes) -> None:

@@ -85,13 +85,14 @@ class Server:
                 pipe = self.worker.connection.fileno()
                 poller.register(pipe, zmq.POLLIN)
                 poller.poll(100)
+                looked = time.monotonic()
                 self._answers.receive()
                 if self._osc:
                     self._osc.receive()
                 self._dispatch.hear()
                 poller.unregister(pipe)
                 self.worker.kill_if_deaf(self.cancel_grace)
-                self._answers.drop_the_gone(self.gone_after)
+                self._answers.drop_the_gone(looked, self.gone_after)
                 if not self.closing:
                     self._dispatch.give()
                 self._deliver()

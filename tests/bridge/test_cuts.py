@@ -118,8 +118,8 @@ def test_a_job_can_be_cancelled_from_another_thread(server):
 
     job = str(uuid.uuid4())
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
-        timer = threading.Timer(0.3, client.cancel, (job,))
-        timer.start()
+        thread = threading.Thread(target=lambda: until(lambda: server.worker.job, "a start") and client.cancel(job))
+        thread.start()
         with pytest.raises(Cancelled):
             client.separate(song(10), 44_100, overrides={"steps": 3000}, job=job)
     until(lambda: server.worker.job is None, "the worker lets go")

@@ -7,7 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
-from support.servers import PATIENCE, ROUNDS, Speaker, killable, running, song, until
+from support.servers import PATIENCE, ROUNDS, Speaker, killable, lose_the_silent, running, song, until
 
 from bridge.client import Client
 from bridge.errors import BridgeError, RemoteError
@@ -79,13 +79,15 @@ def test_the_python_client_lives_through_a_server_that_is_killed(tmp_path):
     def ask() -> None:
         request = Request.of(44_100, [(MIXTURE, audio)])
         with Client(f"tcp://127.0.0.1:{port}", timeout=PATIENCE) as client:
-            stems = client.perform(request, "separate", {"pause": 100}, on_partial=lambda *_: began.set(), keep=True)
+            wish = {"hold": str(tmp_path / "go on")}
+            stems = client.perform(request, "separate", wish, on_partial=lambda *_: began.set(), keep=True)
             found.append(stems)
 
     thread = threading.Thread(target=ask)
     with killable(port, tmp_path, folder):
         thread.start()
         assert began.wait(PATIENCE)
+    (tmp_path / "go on").touch()
     with killable(port, tmp_path, folder):
         thread.join(PATIENCE)
     assert_halves(found[0], audio)
@@ -93,7 +95,7 @@ def test_the_python_client_lives_through_a_server_that_is_killed(tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    with running(folder=tmp_path / "jobs", gone_after=1.0) as server:
+    with running(folder=tmp_path / "jobs") as server:
         yield server
 
 
@@ -127,9 +129,11 @@ def test_an_upload_goes_on_where_its_server_was_killed(tmp_path):
         assert_halves(fetched(port, job, audio), audio)
 
 
-def test_a_job_goes_on_without_its_client_and_is_not_done_twice(server):
+def test_a_job_goes_on_without_its_client_and_is_not_done_twice(server, tmp_path):
     job, audio = str(uuid.uuid4()), song(4000)
-    submitted(server.port, job, audio, {"pause": 200}).close()
+    submitted(server.port, job, audio, {"hold": str(tmp_path / "go on")}).close()
+    lose_the_silent(server)
+    (tmp_path / "go on").touch()
     until(lambda: server.jobs.count().get("done") == 1, "the job, done for nobody")
     with Speaker(server.port) as speaker:
         speaker.say(Submit(job, shape_of(audio), keep=True))

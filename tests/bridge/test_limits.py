@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.osc import Patch
-from support.servers import PATIENCE, Speaker, address, running, song
+from support.servers import Speaker, address, running, song, until
 
 from bridge import limits, protocol
 from bridge.client import Client
@@ -19,7 +19,7 @@ NOTHING_YET = AudioShape(44_100, 1, 1000, "")
 
 @pytest.fixture
 def server(tmp_path):
-    with running(osc_port=0, gone_after=PATIENCE, folders=[tmp_path]) as server:
+    with running(osc_port=0, folders=[tmp_path]) as server:
         yield server
 
 
@@ -69,6 +69,7 @@ def test_clients_are_limited_and_those_there_are_stay(server, monkeypatch):
             third.say(Hello(protocol.VERSION))
             assert third.hear(Error).code == "limit"
             second.say(protocol.Bye())
+            until(lambda: len(server.heard) == 1, "its leave")
             first.say(protocol.Ping())
             first.hear(protocol.Pong)
             third.say(Hello(protocol.VERSION))

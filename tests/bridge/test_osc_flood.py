@@ -11,7 +11,7 @@ import psutil
 import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
-from support.servers import killable, song, udp_port
+from support.servers import PATIENCE, killable, song, udp_port
 
 from bridge.client import Client
 from bridge.osc.addresses import ADDRESSES, ROOT
@@ -92,7 +92,7 @@ def test_a_flood_of_hostile_datagrams_neither_stops_the_server_nor_makes_it_grow
         friend, *enemies = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(51))
         for sender in (friend, *enemies):
             sender.connect(("127.0.0.1", osc))
-        friend.settimeout(60)
+        friend.settimeout(PATIENCE)
         for number, data in enumerate(hostile(DATAGRAMS)):
             enemies[number % len(enemies)].send(data)
             if number % AT_ONCE == 0 or len(data) > 5000:

@@ -7,9 +7,8 @@ import uuid
 import numpy as np
 import pytest
 from support.osc import Patch
-from support.servers import PATIENCE, Speaker, killable, running, song, until
+from support.servers import PATIENCE, Speaker, is_ready, killable, running, song, until
 
-from bridge.client import find_server
 from bridge.ports import free_port
 from bridge.protocol import Accepted, AudioShape, Chunk, Credit, Done, Error, Report, Status, Submit
 from bridge.server import Server
@@ -17,7 +16,7 @@ from bridge.server import Server
 MUSIC = song(5000)
 
 
-def submitted(port: int, keep: bool = False, **overrides: int) -> tuple[Speaker, str]:
+def submitted(port: int, keep: bool = False, **overrides: int | str) -> tuple[Speaker, str]:
     """A client that asked for a job and sent its audio; and the job."""
     speaker, job = Speaker(port), str(uuid.uuid4())
     digest = hashlib.sha256(np.ascontiguousarray(MUSIC.T).data).hexdigest()
@@ -36,8 +35,8 @@ def state(server: Server, job: str) -> str:
 def test_what_runs_is_finished_what_waits_is_kept_and_the_exit_code_is_0(tmp_path):
     port, folder = free_port(), tmp_path / "jobs"
     with killable(port, tmp_path, folder) as process:
-        until(lambda: (welcome := find_server(f"tcp://127.0.0.1:{port}")) and welcome.presets, "a ready server")
-        runs, running_job = submitted(port, pause=100)
+        until(lambda: is_ready(port), "a server")
+        runs, running_job = submitted(port, hold=str(tmp_path / "go on"))
         waits, kept = submitted(port, keep=True)
         loses, lost = submitted(port)
         runs.hear(Chunk, running_job)
@@ -47,6 +46,7 @@ def test_what_runs_is_finished_what_waits_is_kept_and_the_exit_code_is_0(tmp_pat
         loses.say(new)
         refused = loses.hear(Error, new.job)
         assert (refused.code, refused.retryable) == ("closing", True)
+        (tmp_path / "go on").touch()
         assert runs.hear(Done, running_job).frames == 5000
         heard = [payload for message, payload in runs.seen if isinstance(message, Chunk) and message.stem == "one"]
         assert np.array_equal(np.frombuffer(b"".join(heard), "<f4").reshape(-1, 2).T, MUSIC / 2)
@@ -60,7 +60,7 @@ def test_what_runs_is_finished_what_waits_is_kept_and_the_exit_code_is_0(tmp_pat
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_takes_too_long_is_told_or_begun_again_after_the_restart(tmp_path, keep):
-    with running(folder=tmp_path, finish=0.3, gone_after=PATIENCE) as server:
+    with running(folder=tmp_path, finish=0.3) as server:
         speaker, job = submitted(server.port, keep=keep, seed=17)
         speaker.hear(Chunk, job)
         server.drain()
@@ -76,7 +76,7 @@ def test_what_takes_too_long_is_told_or_begun_again_after_the_restart(tmp_path, 
 
 
 def test_a_second_signal_does_not_wait():
-    with running(gone_after=PATIENCE) as server:
+    with running() as server:
         speaker, job = submitted(server.port, seed=17)
         speaker.hear(Chunk, job)
         server.drain()
@@ -88,7 +88,7 @@ def test_a_second_signal_does_not_wait():
 
 
 def test_patches_are_told_too():
-    with running(osc_port=0, gone_after=PATIENCE) as server, Patch(server._osc.port) as patch:
+    with running(osc_port=0) as server, Patch(server._osc.port) as patch:
         speaker, job = submitted(server.port, seed=17)
         speaker.hear(Chunk, job)
         server.drain()

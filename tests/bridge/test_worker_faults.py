@@ -24,8 +24,8 @@ def kill_worker(server) -> None:
     os.kill(server.worker.process.pid, signal.SIGKILL)
 
 
-def test_a_killed_worker_is_replaced_the_job_tried_again_and_the_server_answers_meanwhile(server):
-    mixture, killed = song(5000), threading.Event()
+def test_a_killed_worker_is_replaced_the_job_tried_again_and_the_server_answers_meanwhile(server, tmp_path):
+    mixture, killed, hold = song(5000), threading.Event(), tmp_path / "go on"
     with Client(f"tcp://127.0.0.1:{server.port}") as client, Speaker(server.port) as other:
 
         def kill_once(_: float) -> None:
@@ -34,23 +34,25 @@ def test_a_killed_worker_is_replaced_the_job_tried_again_and_the_server_answers_
                 kill_worker(server)
                 other.say(Ping())
                 other.hear(Pong)
+                hold.touch()
 
-        stems = client.separate(mixture, 44_100, overrides={"steps": 20}, on_progress=kill_once)
+        stems = client.separate(mixture, 44_100, overrides={"hold": str(hold)}, on_progress=kill_once)
         np.testing.assert_array_equal(stems["one"], mixture / 2)
         np.testing.assert_array_equal(client.separate(mixture, 44_100)["one"], mixture / 2)
     assert killed.is_set()
 
 
-def test_a_worker_killed_after_half_of_the_stems_were_sent_gives_whole_stems(server):
-    mixture, killed = song(300_000), threading.Event()
+def test_a_worker_killed_after_half_of_the_stems_were_sent_gives_whole_stems(server, tmp_path):
+    mixture, killed, hold = song(300_000), threading.Event(), tmp_path / "go on"
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
 
         def kill_once(start: int, _: dict) -> None:
-            if start and not killed.is_set():
+            if start > 140_000 and not killed.is_set():
                 killed.set()
                 kill_worker(server)
+                hold.touch()
 
-        stems = client.separate(mixture, 44_100, overrides={"pause": 5}, on_partial=kill_once)
+        stems = client.separate(mixture, 44_100, overrides={"hold": str(hold)}, on_partial=kill_once)
     assert killed.is_set()
     np.testing.assert_array_equal(stems["one"], mixture / 2)
 
@@ -74,14 +76,18 @@ def test_a_worker_killed_once_by_its_job_is_no_loss(server):
 
 def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(server):
     asked = threading.Event()
+
+    def kill_once_cancelled() -> None:
+        until(lambda: server.worker.job.unwanted, "the cancel")
+        kill_worker(server)
+
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
 
         def stop(_: float) -> None:
             if not asked.is_set():
                 asked.set()
                 os.kill(server.worker.process.pid, signal.SIGSTOP)
-                timer = threading.Timer(0.5, kill_worker, (server,))
-                timer.start()
+                threading.Thread(target=kill_once_cancelled).start()
 
         with pytest.raises(Cancelled):
             client.separate(song(10), 44_100, overrides={"steps": 500}, on_progress=stop, cancelled=asked.is_set)

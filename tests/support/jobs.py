@@ -14,11 +14,11 @@ from engine.errors import AudioError, Cancelled
 
 def halves(desk: Desk) -> None:
     """Two stems, each half of the input, in pieces of 1000 frames with progress. A seed of 13 kills the process once, 14 always,
-    15 and 16 fail, 17 waits to be cancelled; steps: how many 20 ms steps to take first, cancellable; pause: ms
-    before each piece."""
+    15 and 16 fail, 17 waits after the first piece to be cancelled; steps: how many 20 ms steps to take first, cancellable; pause:
+    ms before each piece; hold: a file for which it waits when half of the pieces are done."""
     order = desk.order
     audio = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(order.audio.frames, order.audio.channels).T
-    seed, steps = order.overrides.get("seed", 0), order.overrides.get("steps", 1)
+    seed, steps, hold = (order.overrides.get(*told) for told in (("seed", 0), ("steps", 1), ("hold", "")))
     for step in range(steps):
         time.sleep(0.02)
         desk.progress((step + 1) / steps)
@@ -28,7 +28,7 @@ def halves(desk: Desk) -> None:
         time.sleep(order.overrides.get("pause", 0) / 1000)
         half = audio[:, start : start + 1000] / 2
         desk.partial(start, {"one": half, "residual": half})
-        while seed == 17:
+        while seed == 17 or (hold and 2 * start >= audio.shape[1] - 1000 and not Path(hold).exists()):
             time.sleep(0.02)
             if desk.cancelled():
                 raise Cancelled()

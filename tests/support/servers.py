@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import zmq
 
 from bridge import protocol
-from bridge.ports import free_port
+from bridge.client import find_server
 from bridge.protocol import Hello, Message
 from bridge.server import Server
 
 HALVES = "support.jobs:halves"
 ROUNDS = int(os.environ.get("STEMWEAVE_ROUNDS", "2"))  # of each fault; 20 for the long run
-PATIENCE = 60.0  # seconds; a guard against hanging, never a measure of speed
+PATIENCE = 300.0  # seconds; a guard against hanging, never a measure of speed
 
 
 def song(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
@@ -47,10 +48,24 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {what}")
 
 
+def is_ready(port: int) -> bool:
+    """Whether a server answers there that can take jobs."""
+    welcome = find_server(f"tcp://127.0.0.1:{port}")
+    return bool(welcome and welcome.presets)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process goes on: nobody may have fetched what a dead one left."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @contextmanager
 def running(target: str = HALVES, **options: Any) -> Iterator[Server]:
-    """A running server, its worker ready."""
-    server = Server(port=free_port(), target=target, **options)
+    """A running server, its worker ready. It takes no client for gone but by `lose_the_silent`."""
+    server = Server(**{"port": 0, "target": target, "gone_after": 4 * PATIENCE} | options)
     ready = threading.Event()
     failure: list[BaseException] = []
 
@@ -72,6 +87,13 @@ def running(target: str = HALVES, **options: Any) -> Iterator[Server]:
         assert not failure, f"the server died of {failure[0]!r}"
 
 
+def lose_the_silent(server: Server) -> None:
+    """What time does: whoever has said nothing is taken for gone. Before it returns, everybody is."""
+    usual, server.gone_after = server.gone_after, 0.0
+    until(lambda: not server._answers.heard, "the end of everybody")
+    server.gone_after = usual
+
+
 SERVE = """
 import sys
 from pathlib import Path
@@ -79,9 +101,8 @@ from bridge.server import Server
 if __name__ == "__main__":
     port, target, folder, osc_port = sys.argv[1:]
     osc = int(osc_port) if osc_port else None
-    # On a busy machine a worker may take longer to start than a client that only listens is waited for by default.
     kept = Path(folder) if folder else None
-    server = Server(port=int(port), osc_port=osc, target=target, folder=kept, gone_after=60)
+    server = Server(port=int(port), osc_port=osc, target=target, folder=kept, gone_after=1200)  # a client of a test only listens
     server.stop_on_signals()
     server.run()
 """
