@@ -57,7 +57,7 @@ repeat ARDOUR.LuaAPI.usleep(100000) until session:transport_sample() > {frames}
 session:request_stop(false, false, UI)
 ARDOUR.LuaAPI.usleep(300000)
 ARDOUR.LuaAPI.set_processor_param(plugin, 3, 1)
-for _ = 1, 600 do
+for _ = 1, 6000 do
   ARDOUR.LuaAPI.usleep(100000)
   if job() >= 4 then break end
 end
@@ -71,7 +71,7 @@ quit()
 def lua(text: str, folder: Path, **values: object) -> str:
     script = folder / "script.lua"
     script.write_text((START + text).format(rate=RATE, folder=folder / "session", **values), encoding="utf-8")
-    done = subprocess.run(["ardour7-lua", str(script)], capture_output=True, text=True, timeout=200)
+    done = subprocess.run(["ardour7-lua", str(script)], capture_output=True, text=True, timeout=1000)
     return done.stdout + done.stderr
 
 
@@ -114,7 +114,7 @@ def main(formats: str, song_file: str, result: str) -> None:
     assert re.search(r"JOB\s+4", said), said  # done
     os.environ["STEMWEAVE_SERVER"] = "tcp://127.0.0.1:9"
     command = ["ardour7-export", "-b", "float", "-o", str(folder / "export.wav"), str(folder / "session"), "song"]
-    subprocess.run(command, capture_output=True, timeout=200)
+    subprocess.run(command, capture_output=True, timeout=1000)
     # Its exit status says nothing: Ardour 7.3 at times crashes when it leaves, plug-in or not. The file must be whole.
     (take,) = Path(os.environ["STEMWEAVE_TAKES"]).iterdir()
     np.savez(

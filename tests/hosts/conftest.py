@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.servers import PATIENCE
 
 from bridge.demo import running_server
 from engine.audio import read_audio
@@ -56,7 +57,7 @@ def in_host(tmp_path) -> Callable[..., dict[str, np.ndarray]]:
             "STEMWEAVE_TAKES": str(tmp_path / "takes"),
         }
         command = [sys.executable, str(HERE / script), *map(str, arguments), str(result)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=4 * PATIENCE)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return dict(np.load(result))
 

@@ -15,7 +15,7 @@ import dawdreamer
 import numpy as np
 
 RATE, BLOCK = 44100, 512
-PATIENCE = 200.0  # seconds
+PATIENCE = 600.0  # seconds
 LONGEST = 7200.0  # seconds that a stretch may be told of
 BASS, DRUMS, GUITAR = 1, 2, 3  # of the menu "Track is"
 

@@ -13,7 +13,7 @@ import dawdreamer
 import numpy as np
 
 RATE = 44100
-PATIENCE = 120.0  # seconds
+PATIENCE = 600.0  # seconds
 
 
 class Session:

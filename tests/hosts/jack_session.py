@@ -22,7 +22,7 @@ import soundfile
 
 RATE = 44100
 BLOCK = 256
-PATIENCE = 60.0
+PATIENCE = 600.0
 NAMES = ("bass", "drums", "guitar", "piano", "residual")
 SEPARATE_CC = 21
 

@@ -16,7 +16,7 @@ import pedalboard
 import soundfile
 
 RATE = 44100
-PATIENCE = 120.0
+PATIENCE = 600.0
 NAMES = ("bass", "drums", "guitar", "piano", "residual")
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from support.servers import running
+from support.servers import PATIENCE, running
 from support.tools import cmake_build
 
 
@@ -21,7 +21,7 @@ def test_the_clap_plays_stems_where_the_timeline_is_not_where_the_steady_clock_i
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=4 * PATIENCE,
         )
     assert run.returncode == 0, run.stdout + run.stderr
     result = json.loads(run.stdout)

@@ -11,7 +11,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.max import Box, Patcher, atoms
 from support.models import SOURCES, write_tiny_model
-from support.servers import running, udp_port
+from support.servers import PATIENCE, running, udp_port
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.osc.endpoint import task_usages
@@ -122,7 +122,7 @@ class Stage:
         (folder / "example.maxpat").write_text(text)
         shutil.copy(PATCHES / "stemweave.maxpat", folder)
         self.ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.ear.settimeout(30)
+        self.ear.settimeout(PATIENCE)
         self.mouth = SimpleUDPClient("127.0.0.1", port, family=socket.AF_INET)
         self.patcher = Patcher(folder / "example.maxpat", self.send)
         ((*_, listens),) = (box.words for box in self.patcher.named("udpreceive"))

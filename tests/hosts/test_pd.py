@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.models import write_tiny_model
-from support.servers import running
+from support.servers import PATIENCE, running
 
 from bridge.workers import PERFORM
 
@@ -41,7 +41,7 @@ def pd(folder: Path, port: int, does: str, *more: Path) -> str:
     opened = [word for path in (example_at(port, folder), SESSION, *more) for word in ("-open", str(path))]
     sent = ["-send", f"test-out {folder}/table.wav", "-send", f"stemweave-do {does}"]
     command = ["pd", "-nogui", "-noaudio", "-stderr", "-path", str(PATCHES), *opened, *sent]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
+    return subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=True).stderr
 
 
 def test_the_patch_separates_and_loads_the_stems_into_tables(osc_port, tmp_path):

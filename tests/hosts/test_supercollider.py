@@ -13,7 +13,7 @@ import soundfile
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.models import write_tiny_model
-from support.servers import running, udp_port, until
+from support.servers import PATIENCE, running, udp_port, until
 
 from bridge.osc.addresses import ROOT
 from bridge.osc.endpoint import task_usages
@@ -22,6 +22,7 @@ from bridge.workers import PERFORM
 CLASSES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "supercollider"
 RATE = 44100
 FRAMES = 30_000
+BOOT = int(5 * PATIENCE)  # times scsynth is asked whether it is there, five a second
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,9 @@ def answering() -> bool:
 def command(folder: Path, code: str) -> dict:
     """How to run sclang without a window on code, knowing the shipped class and nothing of the user's: arguments for subprocess."""
     script, settings = folder / "session.scd", folder / "sclang.yaml"
-    script.write_text('SystemClock.sched(100) { "took too long".postln; 1.exit };\n' + code)
+    script.write_text(
+        f'SystemClock.sched({3 * PATIENCE}) {{ "took too long".postln; 1.exit }};\nStemweave.patience = {PATIENCE};\n{code}'
+    )
     settings.write_text(f"includePaths: ['{CLASSES}']\nexcludePaths: []\n")
     (folder / "home").mkdir(mode=0o700)
     home = {"HOME": f"{folder}/home", "XDG_RUNTIME_DIR": f"{folder}/home"}
@@ -71,7 +74,7 @@ def command(folder: Path, code: str) -> dict:
 
 def sclang(folder: Path, code: str) -> str:
     """Run code until it exits; what it posted. An error in it fails the test."""
-    run = subprocess.run(**command(folder, code), capture_output=True, text=True, timeout=120)
+    run = subprocess.run(**command(folder, code), capture_output=True, text=True, timeout=4 * PATIENCE)
     assert run.returncode == 0, run.stdout[-4000:]
     assert "ERROR" not in run.stdout, run.stdout[-4000:]
     return run.stdout
@@ -110,7 +113,7 @@ def test_the_class_separates_and_plays_the_stems_from_buffers_in_sync(server, ja
         TAPE
         + f"""
         s = Server(\\test, NetAddr("127.0.0.1", {udp_port()}), ServerOptions().numInputBusChannels_(0));
-        s.waitForBoot {{
+        s.waitForBoot({{
             Stemweave({server._osc.port}).separate("{song}", "{tmp_path}/stems").load(s) {{ |stems|
                 fork {{
                     stems.buffers.keysValuesDo {{ |name, buffer|
@@ -121,7 +124,7 @@ def test_the_class_separates_and_plays_the_stems_from_buffers_in_sync(server, ja
                     0.exit
                 }}
             }}
-        }};
+        }}, {BOOT});
         """,
     )
     assert "stemweave separate accepted" in posted
@@ -145,12 +148,12 @@ def test_stems_of_a_folder_are_loaded_without_a_job(jackd, tmp_path):
         tmp_path,
         f"""
         s = Server(\\test, NetAddr("127.0.0.1", {udp_port()}), ServerOptions().numInputBusChannels_(0));
-        s.waitForBoot {{
+        s.waitForBoot({{
             StemweaveStems.folder(s, "{tmp_path}") {{ |stems|
                 stems.buffers.keysValuesDo {{ |name, buffer| [name, buffer.numFrames].postln }};
                 0.exit
             }}
-        }};
+        }}, {BOOT});
         """,
     )
     assert f"[ drums, {FRAMES} ]" in posted
@@ -216,7 +219,7 @@ def test_every_task_is_asked_for_as_the_table_of_addresses_says(tmp_path):
     code = "\n".join(calls).replace("'", '"')
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         sclang(
             tmp_path,
             f"""
@@ -249,13 +252,13 @@ def test_two_clients_at_once_hear_each_of_their_own_jobs_only(server, tmp_path):
         with subprocess.Popen(**command(tmp_path, code), stdout=subprocess.PIPE, text=True) as patch:
             until(lambda: server.jobs.count().get("queued"), "the second waits")
             told = []
-            for message in other.get_messages(30):
+            for message in other.get_messages(PATIENCE):
                 told.append(message)
                 if message.address == f"{ROOT}/job/progress":
                     other.send_message(f"{ROOT}/job/cancel", message.params[:1])
                 if message.address == f"{ROOT}/job/cancelled":
                     break
-            posted, _ = patch.communicate(timeout=120)
+            posted, _ = patch.communicate(timeout=4 * PATIENCE)
         told += other.get_messages(0.1)
     heard = re.findall(r"heard \[ /stemweave(/\S+), ([\w-]+)", posted)
     assert {job for _, job in heard} == set(re.findall(r"separate accepted (\S+)", posted))

@@ -132,7 +132,7 @@ int main(int, char** argv) {
     value.value = 1.0;
     session.events.values.push_back(value);
     double state = 0.0;
-    for (int i = 0; i < 600 && state < 4.0; ++i) {
+    for (int i = 0; i < 6000 && state < 4.0; ++i) {
         session.block(0, false);
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         params->get_value(plugin, job, &state);

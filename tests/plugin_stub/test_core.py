@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.servers import PATIENCE
 
 SECONDS = "3"  # of work on random transport here; ten minutes: build/plugin-tests-plain/fuzz_core 600
 
@@ -15,12 +16,12 @@ def fuzz(folder: Path, *arguments: str, guard: bool = True) -> subprocess.Comple
     if guard:
         environment["LD_PRELOAD"] = str(folder / "rtguard.so")
     command = [str(folder / "fuzz_core"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("sanitize", ["", "address,undefined", "thread"])
 def test_the_core_keeps_time_and_memory(build, sanitize):
-    run = subprocess.run([str(build(sanitize) / "test_core")], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([str(build(sanitize) / "test_core")], capture_output=True, text=True, timeout=4 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

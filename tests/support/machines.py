@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.servers import PATIENCE
+
 from bridge.ports import addresses
 
 
@@ -19,7 +21,7 @@ class Machine:
     home: Path
     prefix: tuple[str, ...] = ()
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, timeout: float = 4 * PATIENCE) -> subprocess.CompletedProcess:
         """Python there, with these arguments."""
         environment = os.environ | {
             "HOME": str(self.home),

@@ -6,6 +6,7 @@ from typing import Any
 
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
+from support.servers import PATIENCE
 
 from bridge.osc.addresses import REPLIES, ROOT
 
@@ -17,7 +18,7 @@ class Patch:
         self.port = port
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(30)
+        self.socket.settimeout(PATIENCE)
 
     def message(self, address: str, *arguments: Any) -> OscMessage:
         builder = OscMessageBuilder(address=ROOT + address)
@@ -30,7 +31,7 @@ class Patch:
 
     def hear(self, address: str) -> list:
         """Arguments of the next message to an address; others on the way are passed over, errors are not."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             came, arguments = self.next()
             if came == address:

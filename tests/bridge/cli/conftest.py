@@ -3,15 +3,14 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from support.models import write_tiny_model, write_tiny_text_model
+from support.servers import PATIENCE, is_ready, until
 
-from bridge.client import find_server
 from bridge.ports import free_port
 
 
@@ -33,7 +32,14 @@ def stemweave(home, tmp_path):
     def run(*arguments: object, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "bridge", *map(str, arguments)]
         return subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False, **options
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=4 * PATIENCE,
+            check=False,
+            **options,
         )
 
     run.environment = environment
@@ -67,10 +73,10 @@ def served(stemweave, home):
     command = [sys.executable, "-m", "bridge", "serve", "--port", str(port), "--osc-port", "0"]
     command += ["--folder", str(home.parent)]  # what the tests make
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not (welcome := find_server(f"tcp://127.0.0.1:{port}")) or not welcome.presets:
-        assert time.monotonic() < until
+    try:
+        until(lambda: process.poll() is not None or is_ready(port), "a server")
         assert process.poll() is None
-    yield port, process
-    process.kill()
-    process.communicate()
+        yield port, process
+    finally:
+        process.kill()
+        process.communicate()

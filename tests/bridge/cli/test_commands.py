@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.servers import PATIENCE, until
 
 from bridge.ports import free_port
 
@@ -146,7 +147,7 @@ def test_a_second_server_at_the_same_port_is_told_whose_it_is(refused, stemweave
 def test_a_server_stops_cleanly_when_told_to(served):
     _, process = served
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_doctor_finds_a_free_port_a_server_and_a_stranger(stemweave, served):
@@ -184,13 +185,10 @@ def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path):
     command = [sys.executable, "-m", "bridge", "separate", str(song), "-o", str(tmp_path / "out"), "--server", "none"]
     command += ["--preset", "separate-dirac", "--steps", "9999"]
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not (tmp_path / "out").exists():  # made just before the work begins
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until((tmp_path / "out").exists, "the folder that is made just before the work begins")
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, words
     assert "Cancelled" in words
     assert "Traceback" not in words

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.servers import PATIENCE
 
 from engine.audio import read_audio
 from engine.evaluation import si_sdr_improvement
@@ -19,7 +20,7 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
     """The folder it wrote, and what it said."""
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "bridge", "demo", "-o", str(folder)]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
     assert process.returncode == 0, process.stderr
     return folder, process.stdout
 

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
 import pytest
 import soundfile
+from support.servers import PATIENCE, until
 from typer.testing import CliRunner
 
 from bridge.cli import app as program
@@ -139,13 +139,12 @@ def test_stems_of_another_set_of_sources_replace_nothing_either(alone, monkeypat
 def test_a_demo_that_is_ended_leaves_no_server(stemweave, tmp_path, number, code):
     command = [sys.executable, "-m", "bridge", "demo", "-o", str(tmp_path / "demo")]
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
-    parent, until = psutil.Process(process.pid), time.monotonic() + 60
-    while len(children := parent.children(recursive=True)) < 2:  # the server, and its worker or what watches over it
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    parent = psutil.Process(process.pid)
+    # The server, and its worker or what watches over it.
+    children = until(lambda: len(found := parent.children(recursive=True)) > 1 and found, "a server and its worker")
     process.send_signal(number)
-    _, words = process.communicate(timeout=30)
+    _, words = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, words
     assert "Traceback" not in words
-    _, left = psutil.wait_procs(children, timeout=10)
+    _, left = psutil.wait_procs(children, timeout=PATIENCE)
     assert not left

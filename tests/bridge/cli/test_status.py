@@ -9,7 +9,7 @@ import uuid
 
 import numpy as np
 import pytest
-from support.servers import Speaker, address, running, until
+from support.servers import PATIENCE, Speaker, address, running, until
 
 from bridge.protocol import AudioShape, Credit, Submit
 
@@ -21,7 +21,7 @@ SHAPE = AudioShape(44_100, 1, 88_200, hashlib.sha256(AUDIO.data).hexdigest())
 def busy():
     """A server with a job in every state but done, 2 s each, and their names by state."""
     jobs = {}
-    with running(gone_after=600) as server, Speaker(server.port) as speaker:
+    with running() as server, Speaker(server.port) as speaker:
         for state, seed in (("failed", 15), ("running", 17), ("queued", 0), ("uploading", 0)):
             jobs[state] = str(uuid.uuid4())
             speaker.say(Submit(jobs[state], SHAPE, overrides={"seed": seed}))
@@ -64,7 +64,7 @@ def test_watching_goes_on_until_it_is_interrupted(stemweave, busy):
     uptimes = [json.loads(process.stdout.readline())["uptime"] for _ in range(2)]
     assert uptimes[0] < uptimes[1]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 
