@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check bench data model system plugin clean
+.PHONY: demo test check bench data model system plugin callback-cost clean
 
 demo: $(VENV)/demo.stamp  ## separate the demo song through a real server; results in demo-output/
 	$(BIN)/stemweave demo
@@ -51,6 +51,13 @@ plugin:
 	.ci/apt cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev
 	cmake -S plugin_stub -B build/plugin -DCMAKE_BUILD_TYPE=Release
 	cmake --build build/plugin -j 2
+
+# What the plug-in's audio callback costs here, in half a minute.
+callback-cost:
+	.ci/apt cmake g++ make pkg-config libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev dpf-source
+	cmake -S plugin_stub -B build/plugin-tests-plain -DSTEMWEAVE_TESTS=ON -DSTEMWEAVE_PLUGIN=OFF -DSTEMWEAVE_SANITIZE= >/dev/null
+	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
+	@build/plugin-tests-plain/callback_cost
 
 # Make the embedded model again: data first (about 11 GB), then about an hour of training. FluidR3 is the font it is trained on; the
 # other two it never hears.

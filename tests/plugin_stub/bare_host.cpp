@@ -9,7 +9,6 @@
 //   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
-//   timing BLOCK COUNT          cost of the callback: {"median", "worst"} as a share of the block's time at 48 kHz
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -117,19 +116,6 @@ struct Host {
                     (unsigned long long)done, rtguard_violations ? rtguard_violations() : 0,
                     rtguard_violations ? "true" : "false", result.filtered ? "true" : "false");
     }
-
-    void timing(uint32_t size, int count) {
-        std::vector<double> costs;
-        for (int i = 0; i < count; ++i) {
-            const auto start = Clock::now();
-            block(static_cast<int64_t>(i) * size, size);
-            costs.push_back(milliseconds_since(start) / (1000.0 * size / 48000.0));
-            if (i % 64 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-        std::sort(costs.begin(), costs.end());
-        std::printf("{\"median\": %g, \"p99\": %g, \"worst\": %g}\n", costs[costs.size() / 2], costs[costs.size() * 99 / 100],
-                    costs.back());
-    }
 };
 
 }  // namespace
@@ -203,9 +189,6 @@ int main() {
             double seconds = 1.0;
             words >> seconds;
             host.random(seconds);
-        } else if (command == "timing") {
-            words >> size >> position;
-            host.timing(size, static_cast<int>(position));
         }
         std::fflush(stdout);
     }

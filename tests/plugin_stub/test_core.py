@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -48,3 +49,18 @@ def test_random_transport_neither_allocates_nor_locks_nor_calls_the_system(build
 @pytest.mark.parametrize("fault", ["malloc", "lock", "syscall", "shift"])
 def test_a_planted_fault_is_found(build, fault):
     assert fuzz(build(), "0.3", "1", "--plant", fault).returncode != 0
+
+
+def test_the_cost_of_the_callback_is_reported_for_what_it_does(build):
+    run = subprocess.run([build() / "callback_cost", "0.05"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    machine, *rows = run.stdout.splitlines()
+    assert "64 samples at 48000 Hz" in machine
+    assert [row.split("median")[0].strip() for row in rows] == [
+        "passing through",
+        "and recording",
+        "and playing five stems",
+    ]
+    for row in rows:
+        median, nearly_all, worst = map(float, re.findall(r"([\d.]+) %", row))
+        assert 0 < median <= nearly_all <= worst
