@@ -4,7 +4,6 @@ import contextlib
 import importlib.metadata
 import io
 import platform
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +11,7 @@ from typing import Literal
 from bridge import protocol
 from bridge.client import Client
 from bridge.errors import VERSION, BridgeError, RemoteError
-from bridge.ports import is_free, owner
+from bridge.ports import is_free, owner, udp_is_free
 from engine.errors import StemweaveError
 
 PACKAGES = (
@@ -20,7 +19,7 @@ PACKAGES = (
     "soundfile", "soxr",
 )  # fmt: skip
 AGAIN = "pip install stemweave again"
-PATIENCE = 0.5  # seconds a server on this machine may take to answer
+PATIENCE = 5.0  # seconds a server on this machine may take to answer: it may be busy
 
 IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
@@ -180,7 +179,7 @@ def ports(port: int, osc_port: int) -> list[Finding]:
     here, ours = _server_port(port)
     osc = f"OSC port {osc_port}"
     who = owner(osc_port, "udp")
-    if _udp_is_free(osc_port):
+    if udp_is_free(osc_port):
         return [here, Finding(osc, "ok", "free")]
     if ours and who == owner(port):
         return [here, Finding(osc, "ok", f"the same server ({who or 'as far as can be seen'})")]
@@ -191,6 +190,8 @@ def ports(port: int, osc_port: int) -> list[Finding]:
 def _server_port(port: int) -> tuple[Finding, bool]:
     """(what holds the port, whether it is a stemweave server)."""
     name, who = f"port {port}", owner(port) or "another program"
+    if is_free(port):
+        return Finding(name, "ok", "free; no server runs (separate works in its own process)"), False
     try:
         with Client(f"tcp://127.0.0.1:{port}", PATIENCE) as client:
             welcome = client.welcome
@@ -202,9 +203,7 @@ def _server_port(port: int) -> tuple[Finding, bool]:
                 name, "warning", f"a stemweave server of another version ({who}): {error.message}", error.hint
             ), True
     except BridgeError:
-        pass  # nobody there, or somebody who does not speak the protocol
-    if is_free(port):
-        return Finding(name, "ok", "free; no server runs (separate works in its own process)"), False
+        pass  # somebody who does not speak the protocol
     remedy = f"Stop it, or serve elsewhere: stemweave serve --port {elsewhere(port)}"
     return Finding(name, "warning", f"in use by {who}, which does not answer as a stemweave server", remedy), False
 
@@ -212,15 +211,6 @@ def _server_port(port: int) -> tuple[Finding, bool]:
 def elsewhere(port: int) -> int:
     """Another port to suggest."""
     return port + 10 if port + 10 <= 65535 else port - 10
-
-
-def _udp_is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def sound_devices() -> list[Finding]:

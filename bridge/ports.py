@@ -1,12 +1,19 @@
 """Addresses and ports of this machine, and who holds them, as far as the system tells."""
 
 import ipaddress
+import random
 import socket
 from pathlib import Path
 
 import psutil
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PORTS = range(
+    10_000, 27_000
+)  # below what systems take for outgoing connections (Linux: 32768 on) and the usual ones of ours
+
+_chance = random.SystemRandom()  # not the seeded one: programs that start together would all try the same
+_given: set[int] = set()
 
 
 def owner(port: int, kind: str = "tcp") -> str | None:
@@ -53,8 +60,21 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         return True
 
 
+def udp_is_free(port: int) -> bool:
+    """Whether datagrams could be heard there now, on this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
-    """A TCP port nobody holds at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a server that is to start: nobody holds it or the two after it (for OSC and pairing), over TCP or UDP. The system
+    gives those in PORTS to no socket by itself, so none that connects meanwhile takes it; no other call here gives it again."""
+    while True:
+        port = _chance.choice(PORTS)
+        if port not in _given and all(is_free(port + more) and udp_is_free(port + more) for more in range(3)):
+            _given.update(range(port, port + 3))
+            return port

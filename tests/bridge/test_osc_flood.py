@@ -11,7 +11,7 @@ import psutil
 import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
-from support.servers import PATIENCE, killable, song, udp_port
+from support.servers import PATIENCE, killable, song
 
 from bridge.client import Client
 from bridge.osc.addresses import ADDRESSES, ROOT
@@ -78,7 +78,7 @@ def hostile(count: int) -> Iterator[bytes]:
 @pytest.fixture
 def ports(tmp_path):
     """TCP and OSC port of a server in a process of its own, and that process, which lives to the end."""
-    port, osc = free_port(), udp_port()
+    port, osc = free_port(), free_port()
     with killable(port, tmp_path, tmp_path / "jobs", osc_port=osc) as process:
         yield port, osc, psutil.Process(process.pid)
         assert process.poll() is None

@@ -11,7 +11,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.max import Box, Patcher, atoms
 from support.models import SOURCES, write_tiny_model
-from support.servers import PATIENCE, running, udp_port
+from support.servers import PATIENCE, running
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.osc.endpoint import task_usages
@@ -114,20 +114,20 @@ class Stage:
     """The example on a stand-in for Max, with two sockets as udpsend and udpreceive have them."""
 
     def __init__(self, port: int, folder: Path, messages: dict[str, str]):
-        here = udp_port()
+        self.ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.ear.settimeout(PATIENCE)
+        self.ear.bind(("127.0.0.1", 0))
+        here = self.ear.getsockname()[1]
         text = EXAMPLE.read_text()
         for old, new in {"stemweave 27183 27184": f"stemweave {port} {here}", **messages}.items():
             assert text.count(f'"{old}"') == 1
             text = text.replace(f'"{old}"', f'"{new}"')
         (folder / "example.maxpat").write_text(text)
         shutil.copy(PATCHES / "stemweave.maxpat", folder)
-        self.ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.ear.settimeout(PATIENCE)
         self.mouth = SimpleUDPClient("127.0.0.1", port, family=socket.AF_INET)
         self.patcher = Patcher(folder / "example.maxpat", self.send)
         ((*_, listens),) = (box.words for box in self.patcher.named("udpreceive"))
         assert int(listens) == here
-        self.ear.bind(("127.0.0.1", here))
 
     def send(self, port: int, message: list) -> None:
         assert port == self.mouth._port

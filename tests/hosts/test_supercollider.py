@@ -13,10 +13,11 @@ import soundfile
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.models import write_tiny_model
-from support.servers import PATIENCE, running, udp_port, until
+from support.servers import PATIENCE, running, until
 
 from bridge.osc.addresses import ROOT
 from bridge.osc.endpoint import task_usages
+from bridge.ports import free_port
 from bridge.workers import PERFORM
 
 CLASSES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "supercollider"
@@ -112,7 +113,7 @@ def test_the_class_separates_and_plays_the_stems_from_buffers_in_sync(server, ja
         tmp_path,
         TAPE
         + f"""
-        s = Server(\\test, NetAddr("127.0.0.1", {udp_port()}), ServerOptions().numInputBusChannels_(0));
+        s = Server(\\test, NetAddr("127.0.0.1", {free_port()}), ServerOptions().numInputBusChannels_(0));
         s.waitForBoot({{
             Stemweave({server._osc.port}).separate("{song}", "{tmp_path}/stems").load(s) {{ |stems|
                 fork {{
@@ -147,7 +148,7 @@ def test_stems_of_a_folder_are_loaded_without_a_job(jackd, tmp_path):
     posted = sclang(
         tmp_path,
         f"""
-        s = Server(\\test, NetAddr("127.0.0.1", {udp_port()}), ServerOptions().numInputBusChannels_(0));
+        s = Server(\\test, NetAddr("127.0.0.1", {free_port()}), ServerOptions().numInputBusChannels_(0));
         s.waitForBoot({{
             StemweaveStems.folder(s, "{tmp_path}") {{ |stems|
                 stems.buffers.keysValuesDo {{ |name, buffer| [name, buffer.numFrames].postln }};
@@ -204,7 +205,7 @@ def test_no_answer_is_told(tmp_path):
         tmp_path,
         f"""
         Stemweave.patience = 0.5;
-        Stemweave({udp_port()}).generate("/out", 3).on {{ |job| [job.state, job.error[0]].postln; 0.exit }};
+        Stemweave({free_port()}).generate("/out", 3).on {{ |job| [job.state, job.error[0]].postln; 0.exit }};
         """,
     )
     assert "[ error, no_answer ]" in posted

@@ -1,7 +1,6 @@
 """A real server on a free loopback port, in a thread of the test, and a client that speaks message by message."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -28,13 +27,6 @@ PATIENCE = 300.0  # seconds; a guard against hanging, never a measure of speed
 def song(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
     """(channels, frames) float32 noise."""
     return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32)
-
-
-def udp_port() -> int:
-    """A UDP port nobody holds at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
