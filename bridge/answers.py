@@ -149,9 +149,9 @@ class Answers:
             self._delivery.fail(client, *refusal, job=message.job)
             return
         job = self._server.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
-        if not message.audio.frames:
+        if not message.audio.frames or (gathering is None and self._server.jobs.find_audio(job)):
             self._server.jobs.enqueue(job)
-        self._delivery.send(client, Accepted(message.job, job.state, 0))
+        self._delivery.send(client, Accepted(message.job, job.state, job.received))
         if gathering:
             self._ask_to_give(job, gathering)
         else:
@@ -175,6 +175,7 @@ class Answers:
         audio = message.audio
         gathering = self._contexts.gathering(message.context, message.position, audio.frames, audio.sample_rate)
         audio.frames *= len(gathering.parts)
+        audio.sha256 = ""
         message.parts = list(gathering.parts)
         return gathering
 
@@ -211,7 +212,7 @@ class Answers:
             if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
                 self._ask_to_give(job, job.gathering)
             if job.whole():
-                self._server.jobs.enqueue(job)
+                self._server.jobs.uploaded(job)
         elif job.received == message.offset and payload:
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
         self._delivery.send(client, Credit(job.id, 1))

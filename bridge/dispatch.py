@@ -75,6 +75,8 @@ class Dispatch:
             elif kind == "cancelled":
                 self._delivery.end(job, "cancelled")
             else:
+                if rest[0] == errors.DAMAGED and job.order.audio:
+                    self._jobs.audio.drop(job.order.audio.sha256)
                 self._delivery.end(job, "failed", rest)
             log.info("job %s %s", job.id, job.state)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bridge.audio import AudioStore
 from bridge.contexts import Gathering
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
@@ -24,7 +25,8 @@ State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
-QUOTA = 20 * 10**9  # bytes of audio that ended jobs may take
+QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
+INPUT = "input.f32"  # a job's audio, in its folder
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Job:
 
     def find_upload(self) -> None:
         """Take up what a server before this one had received."""
-        path = self.order.folder / "input.f32"
+        path = self.order.folder / INPUT
         size = self.frame_bytes()
         if size and path.exists():
             self.received = path.stat().st_size // size
@@ -128,7 +130,7 @@ class Job:
         assert self.order.audio is not None
         if self.received + frames > (self.gathering.due[0][1] if self.gathering else self.order.audio.frames):
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")
-        with open(self.order.folder / "input.f32", "ab") as file:
+        with open(self.order.folder / INPUT, "ab") as file:
             file.write(payload)
         self.upload_hash.update(payload)
         self.received += frames
@@ -144,11 +146,20 @@ class Job:
         return True
 
 
+def _came_whole(job: Job) -> bool:
+    """Whether an upload came to its end when there was no time any more to say so."""
+    try:
+        return job.order.audio is None or job.whole()
+    except BridgeError:
+        return False
+
+
 class Jobs:
     """All jobs by id, the queue among them, and the folder they are spooled in (private to this user).
 
     folder: what is kept stays there, and what a server before this one left there is taken up again; None: a temporary one, removed
-    on close. quota: bytes that the audio of jobs at rest may take; of those that nobody is there for, the longest unused go first.
+    on close. quota: bytes that the audio of jobs at rest, and audio that no job has any more, may take; the longest unused goes
+    first, but of jobs only those that nobody is there for.
     """
 
     def __init__(self, folder: Path | None = None, quota: int = QUOTA) -> None:
@@ -158,8 +169,10 @@ class Jobs:
         self._turns: dict[Any, int] = {}  # owner to when it was last served
         self._used: dict[str, float] = {}
         self._sizes: dict[str, int] = {}
+        self._latest = 0.0
         self._ledger = Ledger(folder) if folder else None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="stemweave-"))
+        self.audio = AudioStore(self.folder / "audio", self._now)
         if self._ledger:
             self._take_up(self._ledger)
 
@@ -170,11 +183,12 @@ class Jobs:
                 ledger.erase(job.id)
                 continue
             self.by_id[job.id], self._used[job.id] = job, used
+            self._latest = max(self._latest, used)
             job.find_upload()
-            if job.state in ("queued", "running"):
+            if job.state in ("queued", "running") or (job.state == "uploading" and _came_whole(job)):
                 job.finished = 0
                 self.enqueue(job)
-        known = {job.order.folder for job in self.by_id.values()}
+        known = {self.audio.folder} | {job.order.folder for job in self.by_id.values()}
         for path in self.folder.iterdir():
             if path.is_dir() and path not in known:
                 shutil.rmtree(path, ignore_errors=True)
@@ -184,9 +198,24 @@ class Jobs:
         shutil.rmtree(job.order.folder, ignore_errors=True)
         job.order.folder.mkdir()
         if job.keep and self._ledger:
-            self._ledger.write(job, time.time())
+            self._ledger.write(job, self._now())
         self.by_id[job.id] = job
         return job
+
+    def find_audio(self, job: Job) -> bool:
+        """Whether a job's audio is here already, from another one's upload; it then has it."""
+        audio = job.order.audio
+        assert audio is not None
+        if not self.audio.give(audio.sha256, audio.frames * job.frame_bytes(), job.order.folder / INPUT):
+            return False
+        job.received = audio.frames
+        return True
+
+    def uploaded(self, job: Job) -> None:
+        """All of its audio has come, and is what was announced."""
+        if job.gathering is None and job.order.audio is not None:
+            self.audio.keep(job.order.audio.sha256, job.order.folder / INPUT)
+        self.enqueue(job)
 
     def folder_for(self, job: str) -> Path:
         return self.folder / hashlib.sha256(job.encode()).hexdigest()[:32]
@@ -207,12 +236,17 @@ class Jobs:
         self._turns[job.owner] = 1 + max(self._turns.values(), default=0)
         return job
 
+    def _now(self) -> float:
+        """Seconds since 1970, and later than ever before: a clock that is set back does not make what is new the oldest."""
+        self._latest = max(time.time(), self._latest + 0.001)
+        return self._latest
+
     def of(self, owner: Any) -> list[Job]:
         return [job for job in self.by_id.values() if job.owner == owner]
 
     def note(self, job: Job) -> None:
         """Put down how a job stands. On a full disk the ledger falls behind: after a crash the job is done again."""
-        self._used[job.id] = time.time()
+        self._used[job.id] = self._now()
         if job.keep and self._ledger:
             try:
                 self._ledger.write(job, self._used[job.id])
@@ -229,15 +263,21 @@ class Jobs:
         self.make_room()
 
     def make_room(self) -> None:
-        """Let go of the longest unused jobs at rest that nobody is there for, until all at rest are within the quota."""
-        ended = [job for job in self.by_id.values() if job.at_rest]
-        sizes = {job.id: self._size(job) for job in ended}
-        for job in sorted(ended, key=lambda job: self._used.get(job.id, 0)):
-            if sum(sizes.values()) <= self.quota:
+        """Until all at rest is within the quota, let the longest unused go: audio without a job, jobs without a client."""
+        at_rest: list[tuple[float, Job | str]] = list(self.audio.unused())
+        at_rest += [
+            (self._used.get(job.id, 0), job) for job in self.by_id.values() if job.at_rest and job.owner is None
+        ]
+        for _, one in sorted(at_rest, key=lambda pair: pair[0]):
+            if self._bytes_at_rest() <= self.quota:
                 return
-            if job.owner is None:
-                del sizes[job.id]
-                self.forget(job)
+            if isinstance(one, Job):
+                self.forget(one)
+            else:
+                self.audio.drop(one)
+
+    def _bytes_at_rest(self) -> int:
+        return self.audio.unused_bytes() + sum(self._size(job) for job in self.by_id.values() if job.at_rest)
 
     def _size(self, job: Job) -> int:
         """Bytes of its audio. What has ended does not change any more, and is not looked at again for every other that ends."""

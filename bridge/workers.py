@@ -1,5 +1,6 @@
 """Where jobs run: a process of its own, so that a crash, an out-of-memory kill or a hang never takes the server along."""
 
+import errno
 import hashlib
 import importlib
 import logging
@@ -15,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from bridge.errors import INTERNAL, code_of
+from bridge.errors import DAMAGED, INTERNAL, code_of
 from bridge.folders import Folders
-from bridge.jobs import CHUNKS, Job, Order
+from bridge.jobs import CHUNKS, INPUT, Job, Order
 from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PROGRESS_EVERY = 0.05  # seconds: a network call may take less than a message is worth
 
 
@@ -117,7 +119,7 @@ def _spooled(order: Order) -> Any:
 
     assert order.audio is not None
     shape = (order.audio.frames, order.audio.channels)
-    path = order.folder / "input.f32"
+    path = order.folder / INPUT
     samples = np.fromfile(path, dtype="<f4") if order.audio.frames else np.zeros(0, np.float32)
     samples = samples.reshape(shape).T
     pieces: dict[str, np.ndarray] = {}
@@ -176,6 +178,8 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
 def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
     job, started = desk.order.job, time.monotonic()
     try:
+        if not _intact(desk.order):
+            return ("error", job, DAMAGED, "The audio was damaged on the server's disk.", "Send it again.")
         run(desk)
         return ("done", job, time.monotonic() - started, desk.digests())
     except Cancelled:
@@ -191,6 +195,9 @@ def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
             "Close other programs, or use --batch 1.",
         )
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            said = f"The stems cannot be kept: {error.strerror}."
+            return ("error", job, "no_resource", said, "Free some space on the server's disk, then ask again.")
         return (
             "error",
             job,
@@ -198,6 +205,14 @@ def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
             f"The job failed in a way nobody foresaw: {error!r}.",
             "Please report it with this text.",
         )
+
+
+def _intact(order: Order) -> bool:
+    """Whether the audio is what was announced: it may have lain there for long."""
+    if order.audio is None or not order.audio.frames or not order.audio.sha256:
+        return True
+    with open(order.folder / INPUT, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == order.audio.sha256
 
 
 def _leave_with_parent(parent: int) -> None:

@@ -24,11 +24,12 @@ def shape_of(audio: np.ndarray) -> AudioShape:
 
 
 def upload(speaker: Speaker, job: str, audio: np.ndarray) -> None:
-    """The beginning of a job's audio, until the server says that it has it."""
-    speaker.hear(Accepted, job)
+    """The beginning of a job's audio, until the server says that it has it; nothing, where it has all of it already."""
+    known = speaker.hear(Accepted, job).received
     speaker.hear(Credit, job)
-    speaker.say_chunk(job, 0, audio)
-    speaker.hear(Credit, job)
+    if not known:
+        speaker.say_chunk(job, 0, audio)
+        speaker.hear(Credit, job)
 
 
 def submitted(port: int, job: str, audio: np.ndarray, overrides: dict | None = None) -> Speaker:
