@@ -17,7 +17,7 @@ Link::~Link() {
     if (context_) zmq_ctx_term(context_);
 }
 
-bool Link::open(const std::string& address) {
+bool Link::open(const std::string& address, const Keys& keys) {
     close();
     socket_ = context_ ? zmq_socket(context_, ZMQ_DEALER) : nullptr;
     if (!socket_) {
@@ -37,6 +37,12 @@ bool Link::open(const std::string& address) {
     zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     const std::string identity = "plugin-" + new_uuid();
     zmq_setsockopt(socket_, ZMQ_ROUTING_ID, identity.data(), identity.size());
+    if (!keys.server.empty()) {
+        const auto key = [this](int name, const std::string& text) { zmq_setsockopt(socket_, name, text.c_str(), text.size() + 1); };
+        key(ZMQ_CURVE_SERVERKEY, keys.server);
+        key(ZMQ_CURVE_PUBLICKEY, keys.own_public);
+        key(ZMQ_CURVE_SECRETKEY, keys.own_secret);
+    }
     if (zmq_connect(socket_, address.c_str()) != 0) {
         why_ = address + " is not an address to connect to: " + zmq_strerror(zmq_errno());
         close();

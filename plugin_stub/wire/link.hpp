@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "wire/keys.hpp"
+
 namespace stemweave {
 
 using Frames = std::vector<std::string>;
@@ -15,8 +17,9 @@ class Link {
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
 
-    // A fresh socket to `address`, under a fresh identity, in place of the last one. False, with why(), for an address that is none.
-    bool open(const std::string& address);
+    // A fresh socket to `address`, under a fresh identity, in place of the last one; under CURVE where there are keys. False, with
+    // why(), for an address that is none.
+    bool open(const std::string& address, const Keys& keys = {});
     void close();
     bool is_open() const { return socket_ != nullptr; }
     const std::string& why() const { return why_; }

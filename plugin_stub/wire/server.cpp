@@ -33,17 +33,16 @@ Server::News Server::look_after() {
     if (!link_.is_open()) {
         if (now - greeted_ < kGreetEvery) return News::none;
         greeted_ = now;
-        if (!link_.open(address_)) {
-            trouble_ = link_.why();
-            return News::none;
-        }
+        if (!open()) return News::none;
         heard_ = now;
         greeted_ = {};
         connection_ = Connection::greeting;
     }
     if (now - heard_ > kSilentAfter) {
         const bool refused = connection_ == Connection::refused;  // then it said why, which is worth more
-        lose(refused ? trouble_ : "No stemweave server answers at " + address_ + ". Start one with: stemweave serve");
+        const std::string advice = paired_ ? " Start it there with: stemweave serve --host. If it runs, pair with it again: stemweave pair"
+                                           : " Start one with: stemweave serve";
+        lose(refused ? trouble_ : "No stemweave server answers at " + address_ + "." + advice);
         return News::lost;
     }
     if (connection_ == Connection::greeting && now - greeted_ >= kGreetEvery) {
@@ -54,6 +53,18 @@ Server::News Server::look_after() {
         link_.send(ping());
     }
     return News::none;
+}
+
+bool Server::open() {
+    try {
+        const Keys keys = keys_for(address_);
+        paired_ = !keys.server.empty();
+        if (link_.open(address_, keys)) return true;
+        trouble_ = link_.why();
+    } catch (const KeyError& error) {
+        trouble_ = error.what();
+    }
+    return false;
 }
 
 Server::News Server::handle(const Message& message) {

@@ -38,6 +38,7 @@ class Server {
   private:
     using Clock = std::chrono::steady_clock;
 
+    bool open();
     News welcome(const Message& message);
     News greet_again();
     void lose(const std::string& why);
@@ -48,6 +49,7 @@ class Server {
     Connection connection_ = Connection::absent;
     std::string session_;
     std::string trouble_;
+    bool paired_ = false;  // another machine's
     Clock::time_point heard_ = Clock::now();
     Clock::time_point pinged_{};
     Clock::time_point greeted_{};

@@ -1,9 +1,7 @@
 """The thread that talks, against servers that work, are absent, die, come back, hang, speak another version or send garbage."""
 
-import json
 import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,49 +10,13 @@ from pathlib import Path
 
 import pytest
 import zmq
-from support.servers import PATIENCE, killable, running, until
+from support.bare_host import FRAMES, SHUTDOWN, BareHost
+from support.servers import killable, running, until
 
 from bridge import protocol
 from bridge.ports import free_port
 
-FRAMES = 100_000
 LONG = 3_000_000
-SHUTDOWN = 250.0  # milliseconds the plug-in may take to go
-
-
-class BareHost:
-    """A program that holds one instance of the plug-in's core and talker, driven line by line."""
-
-    def __init__(self, program: Path, server: str, takes: Path, **environment: str):
-        env = {**os.environ, "STEMWEAVE_SERVER": server, "STEMWEAVE_TAKES": str(takes), **environment}
-        self.process = subprocess.Popen([program], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ask("load")
-
-    def ask(self, command: str) -> dict:
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, f"the host died at: {command}"
-        return json.loads(line)
-
-    def until(self, key: str, *values: str) -> dict:
-        return until(lambda: (s := self.ask("status"))[key] in values and s, f"{key} in {values}: {self.ask('status')}")
-
-    def record(self) -> None:
-        assert self.ask(f"play 0 {FRAMES} 512")["track_wrong"] == 0
-        until(lambda: self.ask("status")["recorded"] == [0, FRAMES], "the take")
-
-    def assert_stems_play(self) -> None:
-        """Two stems, each half the track, in two channels, wherever one starts."""
-        for start, size in ((0, 512), (12345, 64), (70001, 8192)):
-            heard = self.ask(f"play {start} {FRAMES - start} {size}")
-            assert heard["track_wrong"] == heard["other"] == 0
-            assert heard["halves"] > 3.99 * (FRAMES - start)
-
-    def close(self) -> None:
-        assert self.ask("unload")["milliseconds"] < SHUTDOWN
-        self.process.stdin.close()
-        assert self.process.wait(PATIENCE) == 0
 
 
 @pytest.fixture
