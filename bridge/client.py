@@ -37,6 +37,7 @@ from bridge.protocol import (
     Submit,
     Welcome,
 )  # fmt: skip
+from engine.audio import Song
 from engine.errors import Cancelled as CancelledError
 from engine.request import MIXTURE, Request
 
@@ -171,7 +172,7 @@ class Client:
     ) -> dict[str, np.ndarray]:
         """Any task, by a preset of it; what `engine.perform` gives. keep: the server goes on without this client, and after a
         restart; the same `job` fetches the stems later. Everything else as in `separate`."""
-        parts = request.parts()
+        parts = {role: part.samples() if isinstance(part, Song) else part for role, part in request.parts().items()}
         channels = next(iter(parts.values())).shape[0] if parts else request.channels
         if any(part.shape[0] != channels for part in parts.values()):
             raise BridgeError("What was given differs in channels.", "Make all of it mono, or all of it stereo.")

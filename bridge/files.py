@@ -1,14 +1,15 @@
 """Tasks on files of this machine, for the command line and OSC: stems by name or by folder in, stems and their recipe out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from engine.audio import read_audio, write_audio
+from engine.audio import Song, open_audio, read_audio, writing
 from engine.errors import AudioError, PresetError
 from engine.recipe import NAME, Recipe
-from engine.request import AFTER
+from engine.request import AFTER, MIXTURE, Request
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 NO_STEMS = ("residual", "mixture")  # what `separate` and the demo write beside stems
@@ -45,19 +46,29 @@ def stem_paths(given: list[str], role: str = "", found_at: Callable[[str | Path]
     return found
 
 
-def read_parts(paths: dict[str, Path]) -> tuple[int, list[tuple[str, np.ndarray]]]:
-    """Sample rate and audio by role. AudioError where files differ in their rate."""
-    audio = {role: read_audio(path) for role, path in paths.items()}
+def read_parts(paths: dict[str, Path]) -> tuple[int, list[tuple[str, np.ndarray | Song]]]:
+    """Sample rate and audio by role, the mixture as a song that is not in memory. AudioError where files differ in their rate."""
+    audio = {role: open_audio(path) if role == MIXTURE else read_audio(path) for role, path in paths.items()}
     rates = {a.sample_rate for a in audio.values()}
     if len(rates) > 1:
         told = ", ".join(f"{paths[role].name} {a.sample_rate} Hz" for role, a in audio.items())
         raise AudioError(f"The files differ in sample rate: {told}.", "Export them at one rate.")
-    return rates.pop(), [(role, a.samples) for role, a in audio.items()]
+    return rates.pop(), [(role, a if isinstance(a, Song) else a.samples) for role, a in audio.items()]
 
 
-def write_stems(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe) -> dict[str, Path]:
-    """Each as WAV with the recipe in it, and the recipe beside them; the paths by name."""
-    text = recipe.text()
-    paths = {name: write_audio(folder / f"{name}.wav", stem, rate, text) for name, stem in stems.items()}
+def write_stems(
+    folder: Path, stretches: Iterable[dict[str, np.ndarray]], request: Request, recipe: Recipe
+) -> dict[str, Path]:
+    """Stems that come in stretches, each stem as WAV with the recipe in it, and the recipe beside them; the paths by name. They are
+    there when all of them are whole. Without a mixture there is but one stretch."""
+    text, write, paths = recipe.text(), {}, {}
+    with ExitStack() as files:
+        for stretch in stretches:
+            for name, piece in stretch.items():
+                if name not in paths:
+                    channels, frames = piece.shape if request.mixture is None else request.mixture.shape
+                    paths[name] = folder / f"{name}.wav"
+                    write[name] = files.enter_context(writing(paths[name], channels, frames, request.sample_rate, text))
+                write[name](piece)
     (folder / NAME).write_text(text + "\n")
     return paths

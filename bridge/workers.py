@@ -68,7 +68,8 @@ class Desk:
 def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from files to files."""
     from bridge.files import read_parts, stem_paths, write_stems
-    from engine.filling import perform
+    from engine.audio import Song
+    from engine.filling import perform, perform_stretches
     from engine.finished import Finished
     from engine.recipe import NAME, recipe_of
     from engine.request import Request
@@ -79,24 +80,28 @@ def perform_order(desk: Desk) -> None:
     def made_by(request: Request, paths: dict[str, Path]) -> Any:
         return recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
 
-    def run(request: Request, on_partial: Any = None) -> dict[str, np.ndarray]:
+    def how(request: Request) -> dict[str, Any]:
         finished = Finished(order.folder / CHUNKS, made_by(request, {}).text())
-        return perform(
-            model, request, preset, on_progress=desk.progress, on_partial=on_partial, cancelled=desk.cancelled,
-            sample=finished.sample,
-        )  # fmt: skip
+        return {"on_progress": desk.progress, "cancelled": desk.cancelled, "sample": finished.sample}
 
     if order.audio is not None:
-        run(_spooled(order), desk.partial)
+        request = _spooled(order)
+        if not isinstance(request.mixture, Song):
+            perform(model, request, preset, on_partial=desk.partial, **how(request))
+            return
+        done = 0
+        for stretch in perform_stretches(model, request, preset, **how(request)):
+            desk.partial(done, stretch)
+            done += next(iter(stretch.values())).shape[1]
         return
     paths = stem_paths(list(order.files), found_at=inside)
     rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
     request = Request.of(rate, parts, **order.settings)
-    stems = run(request)
     out = inside(order.out)
     inside(out / NAME)  # it would follow a link of that name, while stems replace one
     out.mkdir(parents=True, exist_ok=True)
-    for name, path in write_stems(out, stems, rate, made_by(request, paths)).items():
+    stretches = perform_stretches(model, request, preset, **how(request))
+    for name, path in write_stems(out, stretches, request, made_by(request, paths)).items():
         desk.wrote(name, path)
 
 
@@ -115,16 +120,20 @@ def _prepared(desk: Desk) -> tuple[Any, Any]:
 
 def _spooled(order: Order) -> Any:
     """The request whose audio lies in the order's folder, its parts end to end."""
+    from engine.audio import open_raw
     from engine.request import MIXTURE, Request
 
     assert order.audio is not None
     shape = (order.audio.frames, order.audio.channels)
     path = order.folder / INPUT
+    if order.audio.frames and all(part == Part(MIXTURE, order.audio.frames) for part in order.parts):
+        song = open_raw(path, order.audio.channels, order.audio.sample_rate)
+        return Request.of(song.sample_rate, [(MIXTURE, song)], channels=song.channels, **order.settings)
     samples = np.fromfile(path, dtype="<f4") if order.audio.frames else np.zeros(0, np.float32)
     samples = samples.reshape(shape).T
     pieces: dict[str, np.ndarray] = {}
     end = 0
-    for part in order.parts or (Part(MIXTURE, order.audio.frames),):
+    for part in order.parts:
         start, end = end, end + part.frames
         if part.frames:
             piece = samples[:, start:end]

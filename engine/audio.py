@@ -38,6 +38,19 @@ class Song:
     sample_rate: int
     blocks: Callable[[], Iterator[np.ndarray]]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(channels, frames), as an array has it."""
+        return self.channels, self.frames
+
+    def samples(self) -> np.ndarray:
+        """All of it, (channels, frames)."""
+        samples, at = np.empty(self.shape, dtype=np.float32), 0
+        for block in self.blocks():
+            samples[:, at : at + block.shape[1]] = block
+            at += block.shape[1]
+        return samples
+
     @classmethod
     def of(cls, samples: np.ndarray, sample_rate: int) -> "Song":
         """Of (channels, frames) in memory. AudioError as check_audio."""
@@ -99,14 +112,25 @@ def open_audio(path: str | Path) -> Song:
     return Song(channels, frames, rate, lambda: _blocks(path, frames))
 
 
+def open_raw(path: Path, channels: int, sample_rate: int) -> Song:
+    """A file of nothing but interleaved float32, little endian. AudioError as open_audio."""
+    frames = path.stat().st_size // (4 * channels)
+    check_format(channels, frames, sample_rate)
+
+    def blocks() -> Iterator[np.ndarray]:
+        with open(path, "rb") as file:
+            for at in range(0, frames, BLOCK):
+                block = np.fromfile(file, "<f4", BLOCK * channels).reshape(-1, channels)
+                check_values(block.T, sample_rate, at)
+                yield np.ascontiguousarray(block.T)
+
+    return Song(channels, frames, sample_rate, blocks)
+
+
 def read_audio(path: str | Path) -> Audio:
     """All of a file that `open_audio` opens, checked."""
     song = open_audio(path)
-    samples, at = np.empty((song.channels, song.frames), dtype=np.float32), 0
-    for block in song.blocks():
-        samples[:, at : at + block.shape[1]] = block
-        at += block.shape[1]
-    return Audio(samples, song.sample_rate)
+    return Audio(song.samples(), song.sample_rate)
 
 
 class _Forward(soundfile.SoundFile):

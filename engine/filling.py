@@ -1,6 +1,6 @@
 """Fills the wanted cells of a song's grid, of any length and rate: stretch after stretch, each knowing what was made before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,7 +13,17 @@ from engine.diffusion.noise import Noise
 from engine.embedders import EMBEDDERS
 from engine.errors import AudioError, PresetError
 from engine.models import Model
-from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnPartial, OnProgress, Watch, active_rms, separate
+from engine.pipeline import (
+    RESIDUAL,
+    SHORTEST,
+    SILENCE,
+    OnPartial,
+    OnProgress,
+    Watch,
+    active_rms,
+    separate,
+    separate_song,
+)
 from engine.presets import Preset
 from engine.prompting import told
 from engine.request import Request
@@ -38,13 +48,39 @@ def perform(
     """
     model = told(model, request)
     tasks.check(preset, model.spec)
-    if preset.task == "separate" and not request.stems and request.mixture is not None:
+    if (song := _only_mixture(request, preset)) is not None:
+        samples = song.samples() if isinstance(song, Song) else song
         return separate(
-            model, request.mixture, request.sample_rate, preset,
+            model, samples, request.sample_rate, preset,
             on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample,
         )  # fmt: skip
     grid = TASKS[preset.task](request, model.spec)
     return fill(model, grid, preset, on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample)
+
+
+def perform_stretches(
+    model: Model,
+    request: Request,
+    preset: Preset,
+    *,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    sample: Sample = sample,
+) -> Iterator[dict[str, np.ndarray]]:
+    """The same in stretches, in order and without gaps: plain separation as it goes, in memory that does not grow with the song,
+    any other task at its end, in one."""
+    if (song := _only_mixture(request, preset)) is None:
+        yield perform(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
+        return
+    song = song if isinstance(song, Song) else Song.of(song, request.sample_rate)
+    yield from separate_song(
+        told(model, request), song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample
+    )
+
+
+def _only_mixture(request: Request, preset: Preset) -> np.ndarray | Song | None:
+    """The mixture of a plain separation."""
+    return request.mixture if preset.task == "separate" and not request.stems else None
 
 
 def fill(

@@ -4,6 +4,7 @@ The song is read twice: once for its level, once to be separated, stretch after 
 """
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -71,13 +72,19 @@ def separate_song(
     tasks.check(preset, model.spec)
     watch = Watch(on_progress, cancelled)
     level = active_rms(song, watch.ask)
-    heard, kept = itertools.tee(song.blocks())
-    mixture, done = Window(kept), 0
+    kept: deque[np.ndarray] = deque()  # what was heard and has no stems yet
+
+    def heard() -> Iterator[np.ndarray]:
+        for block in song.blocks():
+            kept.append(block)
+            yield block
+
+    mixture, done = Window(kept.popleft() for _ in itertools.count()), 0
     pieces: Iterator[np.ndarray]
     if level < SILENCE:
-        pieces = (np.zeros((len(model.spec.sources), *block.shape), dtype=np.float32) for block in heard)
+        pieces = (np.zeros((len(model.spec.sources), *block.shape), dtype=np.float32) for block in heard())
     else:
-        pieces = _pieces(model, replace(song, blocks=lambda: heard), level, preset, watch, sample)
+        pieces = _pieces(model, replace(song, blocks=heard), level, preset, watch, sample)
     for piece in pieces:
         if not piece.shape[-1]:
             continue

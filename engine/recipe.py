@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from engine.audio import Song
 from engine.errors import AudioError
 from engine.request import Request
 
@@ -43,9 +44,14 @@ def recipe_of(request: Request, paths: dict[str, Path], preset: dict[str, Any], 
     return Recipe({"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs, package_version())
 
 
-def fingerprint(samples: np.ndarray) -> str:
-    """SHA-256 of (channels, frames) as float32: the same for a WAV and its FLAC copy, whatever else the files hold."""
-    return hashlib.sha256(np.ascontiguousarray(samples, dtype="<f4").tobytes()).hexdigest()
+def fingerprint(audio: np.ndarray | Song) -> str:
+    """SHA-256 of (channels, frames) as float32, one channel after the other: the same for a WAV and its FLAC copy, whatever else
+    the files hold."""
+    sha = hashlib.sha256()
+    for channel in range(audio.shape[0]):
+        for block in audio.blocks() if isinstance(audio, Song) else (audio,):
+            sha.update(np.ascontiguousarray(block[channel], dtype="<f4").data)
+    return sha.hexdigest()
 
 
 def read_recipe(path: Path) -> Recipe:

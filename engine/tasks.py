@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio import check_audio
+from engine.audio import Song, check_audio
 from engine.chunks import fade
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, PresetError
@@ -198,11 +198,12 @@ def _grid(
     if mask.all():
         raise PresetError("There is nothing to make: every cell of the grid is known.", "Name a source with --want.")
     known = _stack(stems, spec, (len(spec.sources), channels, frames)) * mask[:, None]
-    if request.mixture is not None:
-        check_audio(request.mixture, request.sample_rate)
-        if request.mixture.shape != (channels, frames):
+    mixture = request.mixture.samples() if isinstance(request.mixture, Song) else request.mixture
+    if mixture is not None:
+        check_audio(mixture, request.sample_rate)
+        if mixture.shape != (channels, frames):
             raise AudioError("The mixture and the stems differ in length or channels.", "Export them together.")
-    return SongGrid(request.sample_rate, known, mask, request.mixture)
+    return SongGrid(request.sample_rate, known, mask, mixture)
 
 
 def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, ...]) -> np.ndarray:

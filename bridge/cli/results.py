@@ -1,11 +1,14 @@
 """Where results go: a folder of stems with the recipe they were made by, and nothing the user has replaced unasked."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import soundfile
 
 from bridge.cli import ticket
 from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
@@ -60,9 +63,9 @@ def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: st
 
 def run(
     request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str, folder: Path
-) -> dict[str, np.ndarray]:
+) -> Iterator[dict[str, np.ndarray]]:
     """On the server that is named; where none is, on the one that answers at the usual address, else here. A server goes on when
-    this program or the connection ends; the ticket in `folder` finds the job again."""
+    this program or the connection ends; the ticket in `folder` finds the job again. Stretches as of `engine.perform_stretches`."""
     with progress_bar(title) as progress, interrupt_flag() as cancelled:
         if server is None:
             server = ADDRESS if find_server(ADDRESS) else "none"
@@ -73,7 +76,7 @@ def run(
                 err.print("this was asked for before and goes on where it is", style="dim")
             try:
                 with Client(server) as client:
-                    return client.perform(
+                    stems = client.perform(
                         request, preset, overrides, on_progress=progress, cancelled=cancelled, job=job, keep=True
                     )
             except (Cancelled, RemoteError):
@@ -82,25 +85,35 @@ def run(
             except BridgeError as error:
                 hint = f"{error.hint} The same command then goes on where this one was."
                 raise BridgeError(error.message, hint) from error
-        from engine.filling import perform
+            yield stems
+            return
+        from engine.filling import perform_stretches
         from engine.models import load_model
         from engine.presets import load_preset
 
         settings = load_preset(preset, **overrides)
         model = load_model(settings.model, settings.device, settings.backend)
-        return perform(model, request, settings, on_progress=progress, cancelled=cancelled)
+        yield from perform_stretches(model, request, settings, on_progress=progress, cancelled=cancelled)
 
 
-def write(folder: Path, stems: dict[str, np.ndarray], rate: int, recipe: Recipe, as_json: bool) -> None:
-    """The stems and their recipe; says what was written."""
-    paths = write_stems(folder, stems, rate, recipe)
+def write(
+    folder: Path, stretches: Iterator[dict[str, np.ndarray]], request: Request, recipe: Recipe, given: list[Path],
+    overwrite: bool, as_json: bool,
+) -> dict[str, Path]:  # fmt: skip
+    """The stems and their recipe, as they come; says what was written, and where by name."""
+    first = next(stretches)
+    spare(
+        given, folder, list(first), overwrite
+    )  # a server may have another model under the same name, of other sources
+    paths = write_stems(folder, itertools.chain([first], stretches), request, recipe)
     ticket.drop(folder)
     if as_json:
-        frames = next(iter(stems.values())).shape[1]
-        print_json({"stems": paths, "sample_rate": rate, "frames": frames, "recipe": folder / NAME})
+        frames = soundfile.info(str(next(iter(paths.values())))).frames
+        print_json({"stems": paths, "sample_rate": request.sample_rate, "frames": frames, "recipe": folder / NAME})
     else:
         for path in paths.values():
             out.print(str(path), soft_wrap=True)
+    return paths
 
 
 def overrides_of(**chosen: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bridge.cli import results
 from bridge.client import ADDRESS
 from bridge.files import read_parts, stem_paths
 from bridge.play import check_stem, play
-from engine.audio import read_audio
+from engine.audio import open_audio, read_audio
 from engine.errors import PresetError
 from engine.recipe import recipe_of
 from engine.request import MIXTURE, Request
@@ -64,7 +64,8 @@ def separate(
         model=model, likelihood=likelihood, steps=steps, seed=seed, backend=backend, device=device
     )
     paths = {MIXTURE: song} | stem_paths(known or [])
-    read_audio(song)  # its faults come first, whatever else is wrong
+    for _ in open_audio(song).blocks():  # its faults come first, whatever else is wrong
+        pass
     settings, card = checked(preset, overrides)
     from engine.prompting import told_card
 
@@ -76,13 +77,11 @@ def separate(
     results.prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     settings, overrides = results.with_backend(settings, card, overrides, server)
-    stems = results.run(request, preset, overrides, server, "separating", output)
-    # A server may have another model under the same name, with other sources.
-    results.spare(list(paths.values()), output, list(stems), overwrite)
+    stretches = results.run(request, preset, overrides, server, "separating", output)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
-    results.write(output, stems, rate, recipe, as_json)
+    written = results.write(output, stretches, request, recipe, list(paths.values()), overwrite, as_json)
     if play_stem:
-        play(stems[play_stem], rate)
+        play(read_audio(written[play_stem]).samples, rate)
 
 
 def prompts_of(given: list[str] | None, whole: str | None) -> dict[str, Any]:
