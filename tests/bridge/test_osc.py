@@ -6,24 +6,17 @@ import numpy as np
 import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
-from support.models import write_tiny_model
-from support.osc import Patch
-from support.servers import running
+from support.osc import Patch, engine_by_osc
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.osc.endpoint import MOST_REPLY_PORTS, task_usages
-from bridge.workers import PERFORM
 from engine.audio import read_audio, write_audio
 
 
 @pytest.fixture(scope="module")
 def osc_server(tmp_path_factory):
-    models = tmp_path_factory.mktemp("models")
-    write_tiny_model(models / "default")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
-            yield server
+    with engine_by_osc(tmp_path_factory) as server:
+        yield server
 
 
 @pytest.fixture
@@ -92,8 +85,8 @@ def test_every_task_has_a_short_address(patch, stems, tmp_path, monkeypatch):
 
 def test_a_subscriber_hears_of_jobs_of_others_until_its_time_is_up(osc_server, patch, stems, tmp_path):
     listener = Patch(osc_server._osc.port)
-    listener.send("/subscribe", "30")
-    assert listener.hear("/subscribed") == [30.0]
+    listener.send("/subscribe", "3000")
+    assert listener.hear("/subscribed") == [3000.0]
     patch.send("/accompany", stems, str(tmp_path / "out"), "drums")
     (job,) = patch.hear("/job/accepted")
     assert listener.hear("/job/done") == patch.hear("/job/done") == [job]

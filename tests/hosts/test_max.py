@@ -10,12 +10,12 @@ import soundfile
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from support.max import Box, Patcher, atoms
-from support.models import SOURCES, write_tiny_model
-from support.servers import PATIENCE, running
+from support.models import SOURCES
+from support.osc import engine_by_osc
+from support.servers import PATIENCE
 
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.osc.endpoint import task_usages
-from bridge.workers import PERFORM
 
 PATCHES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "max"
 EXAMPLE = PATCHES / "stemweave-example.maxpat"
@@ -149,12 +149,8 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    models = tmp_path_factory.mktemp("models")
-    write_tiny_model(models / "default")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
-            yield server
+    with engine_by_osc(tmp_path_factory) as server:
+        yield server
 
 
 @pytest.fixture

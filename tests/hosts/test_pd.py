@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.models import write_tiny_model
-from support.servers import PATIENCE, running
-
-from bridge.workers import PERFORM
+from support.osc import engine_by_osc
+from support.servers import PATIENCE
 
 PATCHES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "pd"
 SESSION = Path(__file__).parent / "pd" / "session.pd"
@@ -18,13 +16,9 @@ RATE = 44100
 
 @pytest.fixture(scope="module")
 def osc_port(tmp_path_factory):
-    """A server on the patch's own default OSC port, which the patch as it is shipped connects to."""
-    models = tmp_path_factory.mktemp("models")
-    write_tiny_model(models / "default")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
-            yield server._osc.port
+    """Where a server is heard by OSC."""
+    with engine_by_osc(tmp_path_factory) as server:
+        yield server._osc.port
 
 
 def example_at(port: int, folder: Path) -> Path:

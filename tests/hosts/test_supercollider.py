@@ -12,13 +12,12 @@ import pytest
 import soundfile
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
-from support.models import write_tiny_model
-from support.servers import PATIENCE, running, until
+from support.osc import engine_by_osc
+from support.servers import PATIENCE, until
 
 from bridge.osc.addresses import ROOT
 from bridge.osc.endpoint import task_usages
 from bridge.ports import free_port
-from bridge.workers import PERFORM
 
 CLASSES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "supercollider"
 RATE = 44100
@@ -28,19 +27,26 @@ BOOT = int(5 * PATIENCE)  # times scsynth is asked whether it is there, five a s
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    models = tmp_path_factory.mktemp("models")
-    write_tiny_model(models / "default")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEMWEAVE_MODELS", str(models))
-        with running(PERFORM, osc_port=0, folders=[tmp_path_factory.getbasetemp()]) as server:
-            yield server
+    with engine_by_osc(tmp_path_factory) as server:
+        yield server
 
 
 @pytest.fixture
 def jackd(monkeypatch):
     """A JACK server without sound hardware, at 44.1 kHz, which scsynth finds."""
     monkeypatch.setenv("JACK_DEFAULT_SERVER", f"stemweave-{os.getpid()}")
-    command = ["jackd", "-n", os.environ["JACK_DEFAULT_SERVER"], "--no-realtime", "-d", "dummy", "-r", str(RATE)]
+    command = [
+        "jackd",
+        "-n",
+        os.environ["JACK_DEFAULT_SERVER"],
+        "--no-realtime",
+        "-t",
+        "60000",
+        "-d",
+        "dummy",
+        "-r",
+        str(RATE),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             until(answering, "a JACK server")

@@ -1,14 +1,31 @@
-"""A patch in Max or Pd, as the server sees it."""
+"""A server that is spoken to by OSC, and a patch in Max or Pd, as the server sees it."""
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
-from support.servers import PATIENCE
+from support.models import write_tiny_model
+from support.servers import PATIENCE, running
 
 from bridge.osc.addresses import REPLIES, ROOT
+from bridge.server import Server
+from bridge.workers import PERFORM
+
+
+@contextmanager
+def engine_by_osc(folders: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the engine, an OSC port and a tiny model called "default", which may use all that tests have in `folders`."""
+    models = folders.mktemp("models")
+    write_tiny_model(models / "default")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEMWEAVE_MODELS", str(models))
+        with running(PERFORM, osc_port=0, folders=[folders.getbasetemp()]) as server:
+            yield server
 
 
 class Patch:
