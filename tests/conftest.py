@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def programs_find_support():
     tests = Path(__file__).parent
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tests.parent), str(tests), before]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_hear_ctrl_c():
+    """Also when the tests run in a shell's background, where it is ignored, which every process would inherit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

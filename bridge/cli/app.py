@@ -50,6 +50,10 @@ def main() -> None:
     """Run the program. Exit codes: 0 done, 1 an error that was explained, 2 wrong usage, 130 cancelled."""
     try:
         app(standalone_mode=True)
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C before anything minded it, say while a library was loaded
+            say_error("Cancelled.")
+        raise
     except (KeyboardInterrupt, Cancelled):
         say_error("Cancelled.")
         sys.exit(130)

@@ -181,12 +181,14 @@ def test_importing_what_is_no_checkpoint_is_refused(refused, stemweave, song):
     refused(stemweave("models", "import", song), "not a PyTorch checkpoint")
 
 
-def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path):
+@pytest.mark.parametrize("seconds", [0, 4])
+def test_ctrl_c_cancels_cleanly(stemweave, song, tmp_path, seconds):
+    """At once, when libraries are still loaded, and later, when most machines work already."""
     command = [sys.executable, "-m", "bridge", "separate", str(song), "-o", str(tmp_path / "out"), "--server", "none"]
     command += ["--preset", "separate-dirac", "--steps", "9999"]
     process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.PIPE, text=True)
     until((tmp_path / "out").exists, "the folder that is made just before the work begins")
-    time.sleep(2)
+    time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, words
