@@ -37,7 +37,8 @@ class Machine:
 def another_machine(home: Path) -> Iterator[Machine]:
     number = os.getpid() % 60_000
     name, here, there = f"stemweave{number}", f"sw{number}a", f"sw{number}b"
-    network = f"10.203.{number % 250}"
+    taken = {address.rsplit(".", 1)[0] for address in addresses()}  # also by what a killed test run left
+    network = next(one for one in (f"10.203.{(number + more) % 250}" for more in range(250)) if one not in taken)
     if os.geteuid() or ip("netns", "add", name).returncode:
         yield Machine(addresses()[0], home)  # the same machine, by an address that is not loopback
         return

@@ -3,38 +3,35 @@
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
+import psutil
 from pythonosc.osc_message_builder import OscMessageBuilder
+from support.servers import PATIENCE, is_ready, until
 
 from bridge.cli import ticket
-from bridge.client import find_server
+from bridge.client import Client
 from bridge.ports import free_port
 from engine.audio import read_audio
 from engine.request import MIXTURE, Request
 
-PATIENCE = 60.0
-
-
-def wait_for(condition) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
 
 def test_the_same_command_gets_the_stems_after_the_first_was_killed(stemweave, served, song, tmp_path):
-    port, _ = served
-    order = ["separate", str(song), "-o", str(tmp_path / "out"), "--server", f"tcp://127.0.0.1:{port}"]
-    order += ["--preset", "separate-dirac", "--steps", "200"]  # long enough to be killed in
+    port, process = served
+    address = f"tcp://127.0.0.1:{port}"
+    order = ["separate", str(song), "-o", str(tmp_path / "out"), "--server", address]
+    worker = psutil.Process(process.pid).children(recursive=True)
+    for each in worker:
+        each.suspend()  # so that the job does not end before its client
     first = subprocess.Popen(
         [sys.executable, "-m", "bridge", *order], env=stemweave.environment, stderr=subprocess.PIPE
     )
-    wait_for((tmp_path / "out" / ticket.NAME).exists)
-    time.sleep(0.3)  # it uploads, or the server computes
+    with Client(address, PATIENCE) as other:
+        until(lambda: other.status(PATIENCE).jobs.get("running"), "the job, of which the server has everything")
     first.kill()
     first.communicate()
+    for each in worker:
+        each.resume()
     assert not list((tmp_path / "out").glob("*.wav"))
     second = stemweave(*order)
     assert second.returncode == 0, second.stderr
@@ -51,7 +48,7 @@ def test_an_osc_job_is_finished_by_the_server_started_after_the_one_that_was_kil
 
     def serve() -> subprocess.Popen:
         process = subprocess.Popen(command, env=stemweave.environment, stderr=subprocess.DEVNULL)
-        wait_for(lambda: (welcome := find_server(f"tcp://127.0.0.1:{port}")) and welcome.presets)
+        until(lambda: is_ready(port), "a server")
         return process
 
     message = OscMessageBuilder(address="/stemweave/separate")
@@ -65,7 +62,7 @@ def test_an_osc_job_is_finished_by_the_server_started_after_the_one_that_was_kil
     first.kill()
     first.wait()
     second = serve()
-    wait_for((tmp_path / "out" / "recipe.json").exists)  # the last that is written
+    until((tmp_path / "out" / "recipe.json").exists, "the last that is written")
     second.kill()
     second.wait()
     assert len(list((tmp_path / "out").glob("*.wav"))) == 5

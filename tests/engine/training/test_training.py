@@ -68,17 +68,20 @@ def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path, 
 
 
 def test_a_run_killed_by_the_system_goes_on_to_the_same_losses(config, tmp_path):
-    """SIGKILL leaves no moment to tidy up; twelve steps in one go are the reference."""
-    program = "import sys, pathlib; from engine.training import train; config, run = map(pathlib.Path, sys.argv[1:])\n"
-    program += "train(config, run, lambda state: print(state['step'], repr(state['loss']), flush=True))"
+    """SIGKILL leaves no moment to tidy up; twelve steps in one go are the reference. After the sixth step of the run to be killed
+    it waits for a word, or it might end before it is."""
+    program = "import sys, pathlib; from engine.training import train; config, run = map(pathlib.Path, sys.argv[1:3])\n"
+    program += "def tell(state):\n    print(state['step'], repr(state['loss']), flush=True)\n"
+    program += "    if str(state['step']) == sys.argv[3]: sys.stdin.read()\n"
+    program += "train(config, run, tell)"
 
-    def start(run) -> subprocess.Popen:
-        command = [sys.executable, "-c", program, str(config), str(tmp_path / run)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def start(run: str, waits_after: str = "") -> subprocess.Popen:
+        command = [sys.executable, "-c", program, str(config), str(tmp_path / run), waits_after]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     with start("whole") as whole:
         reference = whole.stdout.read().splitlines()
-    with start("cut") as cut:
+    with start("cut", waits_after="6") as cut:
         before = [cut.stdout.readline().strip() for _ in range(6)]
         cut.kill()
     with start("cut") as again:
