@@ -71,7 +71,11 @@ def write_onnx(
             core.eval(), inputs, str(path), dynamo=False, opset_version=OPSET,
             input_names=names, output_names=["y"], dynamic_axes=axes | {"y": axes["x"]},
         )  # fmt: skip
+        channels = core(*inputs).shape[1]
     written = onnx.load(str(path))
+    written.graph.output[0].type.tensor_type.shape.dim[
+        1
+    ].dim_value = channels  # readers rely on it; sums hide it from ONNX
     onnx.helper.set_model_props(written, {KEY: json.dumps(about | {"opset": OPSET})})
     size = sum(parameter.numel() * parameter.element_size() for parameter in core.parameters())
     if size < external:

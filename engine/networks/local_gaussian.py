@@ -30,7 +30,7 @@ class LocalGaussian(nn.Module):
     """A Denoiser for (batch, sources, samples) at any length.
 
     sources: number of sources. fft, hop: of the transform, in samples. channels: of the U-Net's levels.
-    patch: (bands, frames) that make one cell of the U-Net.
+    patch: (bands, frames) that make one cell of the U-Net. overview: units and layers of what runs beside it, or none.
     Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
     """
 
@@ -46,11 +46,14 @@ class LocalGaussian(nn.Module):
         channels: tuple[int, ...] = (96, 128, 160, 192),
         patch: tuple[int, int] = (4, 4),
         context: int = 320,
+        overview: tuple[int, int] | None = None,
     ):
         super().__init__()
         self.fft, self.hop = fft, hop
         self.bands = Bands(fft // 2 + 1, bands)
-        self.unet = UNet2d(sources + self.SIDE_CHANNELS, sources, bands, tuple(channels), (patch[0], patch[1]), context)
+        self.unet = UNet2d(
+            sources + self.SIDE_CHANNELS, sources, bands, tuple(channels), (patch[0], patch[1]), context, overview
+        )
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
         self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
         self.mean_power: Tensor

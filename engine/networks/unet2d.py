@@ -1,4 +1,8 @@
-"""A 2-D U-Net over (bands, frames) with the noise level as side input and a recurrent bottom that hears all bands at once."""
+"""A 2-D U-Net over (bands, frames) with the noise level as side input and a recurrent bottom that hears all bands at once.
+
+Beside it an overview may run, which hears all bands at full resolution in time: convolutions find out late how far apart the
+partials of a note lie.
+"""
 
 import itertools
 import math
@@ -16,8 +20,16 @@ class UNet2d(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, bands: int, channels: tuple[int, ...], patch: tuple[int, int], context: int
+        self,
+        inputs: int,
+        outputs: int,
+        bands: int,
+        channels: tuple[int, ...],
+        patch: tuple[int, int],
+        context: int,
+        overview: tuple[int, int] | None = None,
     ):
+        """channels: of each level. patch: (bands, frames) of a cell. context: units at the bottom. overview: (units, layers)."""
         super().__init__()
         self.patch, self.outputs = patch, outputs
         self.multiple = patch[1] * 2 ** (len(channels) - 1)
@@ -41,10 +53,11 @@ class UNet2d(nn.Module):
         self.leave = nn.ConvTranspose2d(2 * width, outputs, patch, stride=patch)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.overview = Overview(inputs, outputs, bands, *overview) if overview else None
 
     def forward(self, x: Tensor, log_sigma: Tensor, told: Tensor | None = None) -> Tensor:
         """x: (batch, inputs, bands, frames), any number of frames; log_sigma: (batch,); told: (batch, side), more side input."""
-        frames = x.shape[-1]
+        frames, heard = x.shape[-1], x
         x = F.pad(x, (0, -frames % self.multiple)).contiguous(memory_format=torch.channels_last)
         side = self.noise(log_sigma) if told is None else self.noise(log_sigma) + told
         h = entered = self.enter(x) + self.place
@@ -56,12 +69,13 @@ class UNet2d(nn.Module):
         h = self.bottom_out(self.context(self.bottom_in(h, side)), side)
         for grow, block in zip(self.grow, self.up, strict=True):
             h = block(torch.cat([grow(h), skips.pop()], 1), side)
-        return self.leave(torch.cat([h, entered], 1))[..., :frames].float()
+        found = self.leave(torch.cat([h, entered], 1))[..., :frames].float()
+        return found if self.overview is None else found + self.overview(heard).float()
 
     def inner(self) -> list[nn.Parameter]:
         """Weights from features to features: all but those at the ends and those that the noise level goes through."""
-        ends = ("enter", "leave", "place", "noise")
-        return [p for name, p in self.named_parameters() if p.ndim > 1 and name.split(".")[0] not in ends]
+        ends = {"enter", "leave", "place", "noise"}
+        return [p for name, p in self.named_parameters() if p.ndim > 1 and ends.isdisjoint(name.split("."))]
 
 
 class NoiseLevel(nn.Module):
@@ -121,3 +135,29 @@ class TimeContext(nn.Module):
         h = x.permute(0, 3, 1, 2).reshape(batch, columns, channels * rows)
         h, _ = self.recur(self.squeeze(self.norm(h)))
         return x + self.expand(h).reshape(batch, columns, channels, rows).permute(0, 2, 3, 1)
+
+
+class Overview(nn.Module):
+    """All bands of `STEP` frames as one vector, bidirectional LSTMs along time, and back to bands: the shape of Open-Unmix (Stoeter
+    et al. 2019). (batch, inputs, bands, frames) to (batch, outputs, bands, frames), zero before training."""
+
+    STEP = 2
+
+    def __init__(self, inputs: int, outputs: int, bands: int, units: int, layers: int):
+        super().__init__()
+        self.outputs = outputs
+        self.squeeze, self.norm = nn.Linear(inputs * bands, units), nn.LayerNorm(units)
+        self.recur = nn.LSTM(units, units // 2, layers, batch_first=True, bidirectional=True)
+        self.expand, self.leave = nn.Linear(2 * units, units), nn.Linear(units, outputs * bands * self.STEP)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, inputs, bands, frames = x.shape
+        x = F.pad(x, (0, -frames % self.STEP))
+        steps = x.shape[-1] // self.STEP
+        x = x.reshape(batch, inputs * bands, steps, self.STEP).mean(-1).transpose(1, 2)
+        h = self.norm(self.squeeze(x)).tanh()
+        h = F.silu(self.expand(torch.cat([h, self.recur(h)[0]], -1)))
+        cells = self.leave(h).reshape(batch, steps, self.outputs, bands, self.STEP).permute(0, 2, 3, 1, 4)
+        return cells.reshape(batch, self.outputs, bands, steps * self.STEP)[..., :frames]

@@ -9,7 +9,7 @@ from engine.denoiser import ModelSpec
 from engine.networks import build
 
 SOURCES = ("bass", "drums", "guitar", "piano")
-TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16}
+TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16, "overview": [16, 2]}
 TINY_PAPER = {
     "channels": 32, "patch_factor": 8, "multipliers": [1, 2, 2], "factors": [4, 2], "num_blocks": [1, 1],
     "attentions": [False, True], "attention_heads": 2, "attention_features": 8,

@@ -7,6 +7,7 @@ from support.models import TINY
 from engine.denoiser import Conditioning
 from engine.networks.bands import Bands
 from engine.networks.local_gaussian import LocalGaussian, power
+from engine.networks.unet2d import Overview
 
 SAMPLES = 9001
 
@@ -16,6 +17,7 @@ def network(trained: bool) -> LocalGaussian:
     made = LocalGaussian(4, **TINY).eval()
     if trained:
         torch.nn.init.normal_(made.unet.leave.weight, std=0.5)
+        torch.nn.init.normal_(made.unet.overview.leave.weight, std=0.5)
     return made
 
 
@@ -97,3 +99,16 @@ def test_bands_keep_power_and_cover_every_bin():
     torch.testing.assert_close((pooled * bands.width[:, None]).sum(1), flat.sum(1))
     assert bands.width.sum() == 1025
     torch.testing.assert_close(bands.pool(bands.spread(pooled)), pooled)
+
+
+def test_an_overview_hears_all_bands_at_any_time():
+    torch.manual_seed(0)
+    levels = torch.randn(1, 6, 64, 9)
+    changed = levels.clone()
+    changed[:, :, 60, 4] += 5.0
+    overview = Overview(6, 4, 64, 16, 1)
+    torch.nn.init.normal_(overview.leave.weight)
+    with torch.no_grad():
+        moved = (overview(changed) - overview(levels)).abs().amax((0, 1))
+    assert moved.shape == (64, 9)  # an odd number of frames comes back whole
+    assert (moved > 1e-4).all(), "a change at the top is heard in every band, before and after it"
