@@ -15,6 +15,11 @@ void Player::play(std::shared_ptr<const StemSet> stems) {
     collect();
 }
 
+std::shared_ptr<const StemSet> Player::playing() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return current_;
+}
+
 void Player::collect() {
     std::lock_guard<std::mutex> lock(mutex_);
     const StemSet* used = in_use_.load();

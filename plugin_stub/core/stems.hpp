@@ -31,6 +31,8 @@ class Player {
   public:
     // Any thread but the callback. Null takes the stems away. The last set is kept alive until the callback has let go of it.
     void play(std::shared_ptr<const StemSet> stems);
+    // Any thread but the callback: what plays, null where nothing does.
+    std::shared_ptr<const StemSet> playing();
     // Any thread but the callback, now and then: frees what was replaced.
     void collect();
 
@@ -40,7 +42,7 @@ class Player {
   private:
     const StemSet* acquire() noexcept;
 
-    std::mutex mutex_;  // of those who play and collect
+    std::mutex mutex_;  // of all but the callback
     std::shared_ptr<const StemSet> current_;
     std::vector<std::shared_ptr<const StemSet>> retired_;
     std::atomic<const StemSet*> offered_{nullptr};

@@ -43,11 +43,13 @@ void Take::put(int64_t position, const float* stereo, int64_t frames) {
         const int64_t count = std::min(frames, kBlock - offset);
         if (stereo) {
             auto& block = blocks_[index];
-            if (!block) block = std::make_unique<Block>(Block{});
-            std::memcpy(block->data() + 2 * offset, stereo, static_cast<size_t>(count) * 2 * sizeof(float));
+            if (!block) block = std::make_unique<Block>();
+            std::memcpy(block->audio.data() + 2 * offset, stereo, static_cast<size_t>(count) * 2 * sizeof(float));
             stereo += 2 * count;
+            measure(*block, offset, count);
         } else if (const auto found = blocks_.find(index); found != blocks_.end()) {
-            std::fill_n(found->second->data() + 2 * offset, 2 * count, 0.0f);
+            std::fill_n(found->second->audio.data() + 2 * offset, 2 * count, 0.0f);
+            measure(*found->second, offset, count);
         }
         position += count;
         frames -= count;
@@ -63,12 +65,36 @@ void Take::read(int64_t position, float* stereo, size_t frames) const {
         if (found == blocks_.end()) {
             std::memset(stereo, 0, count * 2 * sizeof(float));
         } else {
-            std::memcpy(stereo, found->second->data() + 2 * offset, count * 2 * sizeof(float));
+            std::memcpy(stereo, found->second->audio.data() + 2 * offset, count * 2 * sizeof(float));
         }
         position += count;
         stereo += 2 * count;
         frames -= count;
     }
+}
+
+void Take::measure(Block& block, int64_t offset, int64_t frames) {
+    for (int64_t part = offset / kPart; part * kPart < offset + frames; ++part) {
+        const float* audio = block.audio.data() + 2 * part * kPart;
+        float peak = 0.0f;
+        for (int64_t i = 0; i < 2 * kPart; ++i) peak = std::max(peak, std::abs(audio[i]));
+        block.peaks[part] = std::min(peak, 1.0f);
+    }
+}
+
+std::vector<float> Take::outline(size_t columns) const {
+    std::vector<float> peaks(columns);
+    const Range all = hull();
+    for (const auto& [index, block] : blocks_) {
+        for (int64_t part = 0; part < kBlock / kPart; ++part) {
+            const int64_t start = std::max(index * kBlock + part * kPart, all.start), end = std::min(index * kBlock + (part + 1) * kPart, all.end);
+            if (start >= end) continue;
+            const size_t first = static_cast<size_t>(start - all.start) * columns / static_cast<size_t>(all.frames());
+            const size_t last = static_cast<size_t>(end - 1 - all.start) * columns / static_cast<size_t>(all.frames());
+            for (size_t column = first; column <= last; ++column) peaks[column] = std::max(peaks[column], block->peaks[part]);
+        }
+    }
+    return peaks;
 }
 
 void Take::clear() {

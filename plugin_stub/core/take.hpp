@@ -37,16 +37,23 @@ class Take {
     Range hull() const;
     // What was recorded, in order, without overlap.
     std::vector<Range> ranges() const;
+    // The largest sample, up to 1, in each of so many equal parts of the hull; to within 1024 frames.
+    std::vector<float> outline(size_t columns) const;
     // Tempo and signature by the position from which they hold.
     const std::map<int64_t, Mark>& tempo_map() const { return tempo_map_; }
 
   private:
     static constexpr int64_t kBlock = 1 << 14;
-    using Block = std::array<float, 2 * kBlock>;
+    static constexpr int64_t kPart = 1 << 10;
+    struct Block {
+        std::array<float, 2 * kBlock> audio{};
+        std::array<float, kBlock / kPart> peaks{};
+    };
 
     void cover(int64_t start, int64_t end);
     // Copies frames to their blocks, or puts silence where there is none to copy.
     void put(int64_t position, const float* stereo, int64_t frames);
+    static void measure(Block& block, int64_t offset, int64_t frames);
 
     double sample_rate_ = 0.0;
     std::map<int64_t, std::unique_ptr<Block>> blocks_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/core.hpp"
+#include "plugin/Parts.hpp"
 #include "wire/talker.hpp"
 
 START_NAMESPACE_DISTRHO
@@ -16,11 +17,6 @@ namespace sw = stemweave;
 static_assert(DISTRHO_PLUGIN_NUM_INPUTS == sw::kInputs, "DPF and the core must agree on the inputs");
 static_assert(DISTRHO_PLUGIN_NUM_OUTPUTS == sw::kOutputs, "DPF and the core must agree on the outputs");
 
-enum Parameters {
-    kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress,
-    kRole, kAccompany, kWant, kTracks = kWant + sw::kStems - 1,
-    kInfill, kRegenerate, kFillFrom, kFillTo, kParameterCount  // kWant: a switch for each stem but the residual
-};
 enum States { kRecipe, kServer, kSession, kName, kStateCount };
 constexpr const char* kStateKeys[kStateCount] = {"recipe", "server", "session", "name"};
 
@@ -28,8 +24,10 @@ class StemweavePlugin : public Plugin {
   public:
     StemweavePlugin() : Plugin(kParameterCount, 0, kStateCount), core_(std::make_shared<sw::Core>()) {
         core_->prepare(getSampleRate());
-        if (!isDummyInstance()) talker_ = std::make_unique<sw::Talker>(core_);  // hosts scan with dummies: no thread, no socket
+        if (!isDummyInstance()) talker_ = std::make_shared<sw::Talker>(core_);  // hosts scan with dummies: no thread, no socket
     }
+
+    Parts parts() const { return {core_, talker_}; }
 
   protected:
     const char* getLabel() const override { return "stemweave"; }
@@ -216,7 +214,7 @@ class StemweavePlugin : public Plugin {
     }
 
     std::shared_ptr<sw::Core> core_;
-    std::unique_ptr<sw::Talker> talker_;
+    std::shared_ptr<sw::Talker> talker_;  // owned here alone; the window looks at it
     std::string server_;
     std::string name_;
     bool accompany_was_on_ = false;
@@ -227,6 +225,8 @@ class StemweavePlugin : public Plugin {
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweavePlugin)
 };
+
+Parts parts_of(void* plugin) { return static_cast<StemweavePlugin*>(static_cast<Plugin*>(plugin))->parts(); }
 
 Plugin* createPlugin() { return new StemweavePlugin(); }
 

@@ -12,22 +12,31 @@ else()
 endif()
 set(DPF_FOLDER ${CMAKE_CURRENT_BINARY_DIR}/dpf-source)
 file(COPY ${DPF_ORIGINAL}/ DESTINATION ${DPF_FOLDER}
-  PATTERN DistrhoPluginVST3.cpp EXCLUDE PATTERN DistrhoPluginCLAP.cpp EXCLUDE PATTERN .git EXCLUDE)
+  PATTERN DistrhoPluginVST3.cpp EXCLUDE PATTERN DistrhoPluginCLAP.cpp EXCLUDE PATTERN DistrhoUIVST3.cpp EXCLUDE
+  PATTERN DistrhoPluginJACK.cpp EXCLUDE PATTERN .git EXCLUDE)
 
-# Copy FILE with the text OLD replaced by NEW. When OLD is not there DPF has changed, and a person must look whether the fault is gone.
+# Replace the text OLD of FILE by NEW, in the copy. When OLD is not there DPF has changed, and a person must look whether the fault is gone.
 function(correct_dpf FILE OLD NEW)
-  file(READ ${DPF_ORIGINAL}/${FILE} TEXT)
+  get_property(TEXT GLOBAL PROPERTY "dpf/${FILE}")
+  if("${TEXT}" STREQUAL "")
+    file(READ ${DPF_ORIGINAL}/${FILE} TEXT)
+    set_property(GLOBAL APPEND PROPERTY dpf_corrected ${FILE})
+  endif()
   string(FIND "${TEXT}" "${OLD}" FOUND)
   if(FOUND EQUAL -1)
     message(FATAL_ERROR "${FILE} of DPF is not the one this build corrects: compare it with plugin/dpf.cmake.")
   endif()
   string(REPLACE "${OLD}" "${NEW}" TEXT "${TEXT}")
-  if(EXISTS ${DPF_FOLDER}/${FILE})
-    file(READ ${DPF_FOLDER}/${FILE} BEFORE)
-  endif()
-  if(NOT "${BEFORE}" STREQUAL "${TEXT}")
-    file(WRITE ${DPF_FOLDER}/${FILE} "${TEXT}")
-  endif()
+  set_property(GLOBAL PROPERTY "dpf/${FILE}" "${TEXT}")
+endfunction()
+
+# Write what has changed, and nothing else: what is newer is compiled again.
+function(write_dpf)
+  get_property(FILES GLOBAL PROPERTY dpf_corrected)
+  foreach(FILE ${FILES})
+    get_property(TEXT GLOBAL PROPERTY "dpf/${FILE}")
+    file(CONFIGURE OUTPUT ${DPF_FOLDER}/${FILE} CONTENT "${TEXT}" @ONLY)
+  endforeach()
 endfunction()
 
 # CLAP: the position on the timeline, not the steady time, which runs on through loops and seeks.
@@ -61,4 +70,41 @@ correct_dpf(distrho/src/DistrhoPluginVST3.cpp
                 outputs[i] = there ? bus->channel_buffers_32[i % 2] : fDummyAudioBuffer;
             }]])
 
+# CLAP and VST3: hosts ask for the window's size before there is one; it is that at the screen's scale.
+correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
+  [[            scaleFactor = 1.0;
+       #else]]
+  [[            scaleFactor = 1.0;
+        *width = static_cast<uint32_t>(*width * scaleFactor + 0.5);
+        *height = static_cast<uint32_t>(*height * scaleFactor + 0.5);
+       #else]])
+correct_dpf(distrho/src/DistrhoUIVST3.cpp
+  [[            scaleFactor = 1.0;
+       #else
+        UIExporter tmpUI(nullptr, 0, view->sampleRate,]]
+  [[            scaleFactor = 1.0;
+        rect->right = static_cast<int32_t>(rect->right * scaleFactor + 0.5);
+        rect->bottom = static_cast<int32_t>(rect->bottom * scaleFactor + 0.5);
+       #else
+        UIExporter tmpUI(nullptr, 0, view->sampleRate,]])
+
+# JACK: where there is no screen the program goes on without its window.
+correct_dpf(distrho/src/DistrhoPluginJACK.cpp
+  [[#else
+# include "../extra/Sleep.hpp"
+#endif]]
+  [[#endif
+#include "../extra/Sleep.hpp"]])
+correct_dpf(distrho/src/DistrhoPluginJACK.cpp
+  [[        fUI.exec(this);
+]]
+  [[        fUI.showAndFocus();
+        if (fUI.isVisible())
+            fUI.exec(this);
+        else
+            while (! gCloseSignalReceived)
+                d_msleep(100);
+]])
+
+write_dpf()
 add_subdirectory(${DPF_FOLDER} dpf EXCLUDE_FROM_ALL)

@@ -39,6 +39,7 @@ class Cache {
     // Null when they are not there, or are not what the recipe says.
     std::shared_ptr<StemSet> load(const Recipe& recipe) const;
     std::string folder(const Recipe& recipe) const { return folder_ + "/" + recipe.job; }
+    const std::string& folder() const { return folder_; }
     const std::string& why() const { return why_; }
 
   private:

@@ -52,6 +52,8 @@ class Jobs {
     const std::string& trouble() const { return trouble_; }
     // Of the finished take.
     const std::string& folder() const { return folder_; }
+    // The folder of all takes.
+    const std::string& takes() const { return cache_.folder(); }
 
   private:
     void begin(Server& server, std::unique_ptr<Job> job);

@@ -84,6 +84,8 @@ Server::News Server::handle(const Message& message) {
 }
 
 Server::News Server::welcome(const Message& message) {
+    protocol_ = message.text("version");
+    package_ = message.text("package");
     if (!same_major(message.text("version"))) {
         refuse("The server speaks protocol " + message.text("version") + ", this plug-in " + kProtocolVersion +
                ". Update the older of the two.");

@@ -32,6 +32,9 @@ class Server {
     bool is_connected() const { return connection_ == Connection::connected; }
     Connection connection() const { return connection_; }
     const std::string& address() const { return address_; }
+    // That it last spoke, and the version of its package; empty before it did.
+    const std::string& protocol() const { return protocol_; }
+    const std::string& package() const { return package_; }
     // In a producer's words; empty when all is well.
     const std::string& trouble() const { return trouble_; }
 
@@ -48,6 +51,8 @@ class Server {
     std::string address_ = default_address();
     Connection connection_ = Connection::absent;
     std::string session_;
+    std::string protocol_;
+    std::string package_;
     std::string trouble_;
     bool paired_ = false;  // another machine's
     Clock::time_point heard_ = Clock::now();

@@ -54,6 +54,7 @@ bool Session::handle(Link& link, const Take& take, const Message& message) {
 
 void Session::hear_of(const std::vector<Track>& all) {
     is_known_ = std::find(all.begin(), all.end(), announced_) != all.end();
+    members_ = all;
     tracks_.clear();
     std::copy_if(all.begin(), all.end(), std::back_inserter(tracks_), [](const Track& its) { return its.takes_part && its.frames > 0; });
 }
@@ -61,6 +62,7 @@ void Session::hear_of(const std::vector<Track>& all) {
 void Session::forget() {
     key_.clear();
     is_known_ = false;
+    members_.clear();
     tracks_.clear();
     gifts_.clear();
 }

@@ -30,6 +30,9 @@ class Session {
     // All members have heard what was announced, and that was no earlier than somebody began to wait.
     bool is_known() const { return is_known_ && since_wish_; }
     const std::string& key() const { return key_; }
+    const std::string& id() const { return id_; }
+    // All that are there, whether they take part or not, this one too once the server knows it.
+    const std::vector<Track>& members() const { return members_; }
     // Those that take part and have something recorded, this one too, and what they cover.
     const std::vector<Track>& tracks() const { return tracks_; }
     Range hull() const;
@@ -43,6 +46,7 @@ class Session {
     bool is_known_ = false;
     bool since_wish_ = false;
     std::chrono::steady_clock::time_point announced_at_{};
+    std::vector<Track> members_;
     std::vector<Track> tracks_;
     std::map<std::string, Gift> gifts_;  // by job
 };

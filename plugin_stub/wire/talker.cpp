@@ -25,6 +25,9 @@ constexpr int kTurn = 64;                            // messages taken before th
 constexpr int kShort = 5;                            // milliseconds between two looks at the recording while something happens
 constexpr int kLong = 40;                            // and while nothing does
 
+constexpr std::chrono::milliseconds kOutlineEvery{300};
+constexpr size_t kOutlineColumns = 240;
+
 // What is asked of all tracks of the session.
 enum class Together { nothing, accompany, infill, regenerate };
 
@@ -76,6 +79,7 @@ struct Talker::Shared {
     void forget_server();
     void keep();
     void tell();
+    void outline();
     void do_together(Together task);
     std::vector<std::string> stems() const;
     Range stretch() const;
@@ -84,6 +88,8 @@ struct Talker::Shared {
     Take take_;
     Session session_;
     Jobs jobs_;
+    bool outgrown_ = false;  // the outline no longer shows all of the take
+    std::chrono::steady_clock::time_point outlined_{};
 };
 
 void Talker::Shared::run() {
@@ -92,6 +98,7 @@ void Talker::Shared::run() {
         const bool came = core->capture.drain(
             [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
         core->player.collect();
+        outgrown_ = outgrown_ || came;
         if (server_->look_after() == Server::News::lost) forget_server();
         announce();
         follow_settings();
@@ -99,7 +106,9 @@ void Talker::Shared::run() {
         receive(came || jobs_.is_busy() ? kShort : kLong);
         keep();
         tell();
+        outline();
     }
+    take_down(session_.id());
     server_->leave();
     server_.reset();
 }
@@ -221,8 +230,24 @@ void Talker::Shared::tell() {
     status.context = session_.hull();
     status.stretch = stretch();
     status.server = server_->address();
+    status.protocol = server_->protocol();
+    status.package = server_->package();
     status.message = !jobs_.trouble().empty() ? jobs_.trouble() : server_->trouble();
+    if (!status.message.empty()) status.last_trouble = status.message;
     status.folder = jobs_.folder();
+    status.takes = jobs_.takes();
+    status.session = session;
+    status.me = session_.id();
+    if (!(status.members == session_.members())) status.members = session_.members();
+}
+
+// Hung where the windows of this process look.
+void Talker::Shared::outline() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!outgrown_ || now - outlined_ < kOutlineEvery) return;
+    outgrown_ = false;
+    outlined_ = now;
+    hang(session_.id(), {take_.hull(), take_.outline(kOutlineColumns)});
 }
 
 Talker::Talker(std::shared_ptr<Core> core) : shared_(std::make_shared<Shared>(std::move(core))) {
@@ -288,6 +313,10 @@ double Talker::progress() const noexcept { return shared_->progress; }
 Status Talker::status() const {
     std::lock_guard<std::mutex> lock(shared_->mutex);
     return shared_->status;
+}
+
+std::shared_ptr<const StemSet> Talker::stems() const {
+    return shared_->core->player.playing();
 }
 
 std::string Talker::recipe() const {

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/core.hpp"
+#include "wire/gallery.hpp"
 #include "wire/job.hpp"
 #include "wire/server.hpp"
 
@@ -30,6 +32,13 @@ struct Status {
     std::string server;       // its address
     std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well
     std::string folder;       // of the finished take
+    std::string takes;        // the folder of all takes
+    std::string session;      // its key
+    std::string me;           // this track's id among the members
+    std::vector<Track> members;  // of the session, whether they take part or not
+    std::string protocol;     // that the server last spoke, and the version of its package; empty before it did
+    std::string package;
+    std::string last_trouble; // the message that was shown last, kept when all is well again
 };
 
 class Talker {
@@ -67,6 +76,8 @@ class Talker {
 
     // Any thread but the callback.
     Status status() const;
+    // What plays; what lies below its `ready` does not change any more. Null where nothing does.
+    std::shared_ptr<const StemSet> stems() const;
     // The recipe of the stems that play, for the host's project; empty when there are none.
     std::string recipe() const;
     // Bring back the stems of a saved recipe from the cache, before this returns: a host may open a project and bounce it at once.

@@ -1,0 +1,27 @@
+// What plug-in and window share: the parameters, and what the window may look at.
+#pragma once
+
+#include <DistrhoUtils.hpp>
+
+#include <memory>
+
+#include "core/core.hpp"
+#include "wire/talker.hpp"
+
+START_NAMESPACE_DISTRHO
+
+enum Parameters {
+    kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress,
+    kRole, kAccompany, kWant, kTracks = kWant + stemweave::kStems - 1,
+    kInfill, kRegenerate, kFillFrom, kFillTo, kParameterCount  // kWant: a switch for each stem but the residual
+};
+
+struct Parts {
+    std::weak_ptr<stemweave::Core> core;
+    std::weak_ptr<stemweave::Talker> talker;  // none in the dummies with which hosts scan
+};
+
+// plugin: what DPF gives a window for its plug-in.
+Parts parts_of(void* plugin);
+
+END_NAMESPACE_DISTRHO

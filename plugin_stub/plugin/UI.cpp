@@ -1,0 +1,109 @@
+// The window as DPF sees it: looks at the plug-in ten times a second, draws what has changed, passes on what is clicked.
+#include <DistrhoUI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "plugin/Parts.hpp"
+#include "window/font.hpp"
+#include "window/look.hpp"
+#include "window/pages.hpp"
+#include "window/reveal.hpp"
+
+START_NAMESPACE_DISTRHO
+
+namespace sw = stemweave;
+
+static_assert(DISTRHO_UI_DEFAULT_WIDTH == static_cast<int>(sw::kWidth), "DPF and the layout must agree on the size");
+static_assert(DISTRHO_UI_DEFAULT_HEIGHT == static_cast<int>(sw::kHeight), "DPF and the layout must agree on the size");
+
+class StemweaveUI : public UI {
+  public:
+    StemweaveUI() {
+        if (getPluginInstancePointer()) parts_ = parts_of(getPluginInstancePointer());
+        createFontFromMemory("sans", sw::kFont, sw::kFontSize, false);
+        const double scale = getScaleFactor();
+        const auto width = static_cast<uint>(DISTRHO_UI_DEFAULT_WIDTH * scale), height = static_cast<uint>(DISTRHO_UI_DEFAULT_HEIGHT * scale);
+        setGeometryConstraints(DISTRHO_UI_DEFAULT_WIDTH, DISTRHO_UI_DEFAULT_HEIGHT, true);
+        if (getWidth() != width || getHeight() != height) setSize(width, height);
+        look();
+    }
+
+  protected:
+    // What the window shows is read from the plug-in itself, see DistrhoPluginInfo.h.
+    void parameterChanged(uint32_t, float) override {}
+    void stateChanged(const char*, const char*) override {}
+
+    void uiIdle() override {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - looked_ < std::chrono::milliseconds(100)) return;
+        looked_ = now;
+        if (look()) repaint();
+    }
+
+    void onNanoDisplay() override {
+        scale(points(), points());
+        fontFace("sans");
+        sw::Pen pen(*this);
+        sw::draw(pen, shown_, page_, sw::spots(shown_, page_));
+    }
+
+    bool onMouse(const MouseEvent& event) override {
+        if (!event.press || event.button != 1) return false;
+        const auto x = static_cast<float>(event.pos.getX()) / points(), y = static_cast<float>(event.pos.getY()) / points();
+        const auto spot = sw::hit(sw::spots(shown_, page_), x, y);
+        if (!spot) return false;
+        act(*spot);
+        look();
+        repaint();
+        return true;
+    }
+
+  private:
+    float points() const {  // pixels in a point
+        return std::min(static_cast<float>(getWidth()) / sw::kWidth, static_cast<float>(getHeight()) / sw::kHeight);
+    }
+
+    bool look() {
+        const auto core = parts_.core.lock();
+        const auto talker = parts_.talker.lock();
+        return core && talker && looker_.look(*core, *talker, shown_);
+    }
+
+    void act(const sw::Spot& spot) {
+        const auto talker = parts_.talker.lock();
+        switch (spot.action) {
+        case sw::Action::show_session: page_ = sw::Page::session; break;
+        case sw::Action::show_doctor: page_ = sw::Page::doctor; break;
+        case sw::Action::separate: if (talker) talker->separate(); break;
+        case sw::Action::accompany: if (talker) talker->accompany(); break;
+        case sw::Action::cancel: if (talker) talker->cancel(); break;
+        case sw::Action::reveal: looker_.could_reveal(sw::reveal(shown_.status.folder)); break;
+        // Switches are parameters: the host saves them and shows the same.
+        case sw::Action::takes_part: set(kTakesPart, !spot.on); break;
+        case sw::Action::plays: set(kPlays, !spot.on); break;
+        case sw::Action::want: set(kWant + static_cast<uint32_t>(spot.index), !spot.on); break;
+        case sw::Action::role: set(kRole, (shown_.role + 1) % static_cast<int>(sw::kRoles.size())); break;
+        }
+    }
+
+    void set(uint32_t parameter, float value) {
+        editParameter(parameter, true);
+        setParameterValue(parameter, value);
+        editParameter(parameter, false);
+    }
+
+    Parts parts_;
+    sw::Looker looker_;
+    sw::Shown shown_;
+    sw::Page page_ = sw::Page::session;
+    std::chrono::steady_clock::time_point looked_{};
+
+    DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweaveUI)
+};
+
+UI* createUI() { return new StemweaveUI(); }
+
+END_NAMESPACE_DISTRHO

@@ -1,0 +1,41 @@
+// Everything the window draws, as plain values: a picture of one moment.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/stems.hpp"
+#include "wire/talker.hpp"
+#include "wire/gallery.hpp"
+#include "window/peaks.hpp"
+
+namespace stemweave {
+
+struct Shown {
+    Status status;
+    std::array<bool, kStems> wanted{true, true, true, true, false};
+    std::array<StemPeaks::Columns, kStems> peaks{};
+    Range stems;          // where the stems that play lie
+    int64_t seen = 0;     // frames of them that are drawn
+    std::vector<Outline> outlines;  // of status.members, empty where it is not known here
+    double rate = 48000.0;
+    int64_t position = 0;  // of the host's transport
+    bool rolling = false;
+    bool takes_part = true;
+    bool plays = true;
+    int role = 0;
+    std::optional<double> seconds_left;
+
+    bool job_is_open() const {
+        return status.job == JobState::waiting || status.job == JobState::uploading || status.job == JobState::running;
+    }
+    // For the first time: once it is known that nobody answers, looking again is no news.
+    bool is_looking() const { return status.connection == Connection::greeting && status.message.empty(); }
+    // A source that a track of the session is said to play, and that is listened to: known, so nothing makes it anew.
+    bool is_given(int stem) const;
+};
+
+}  // namespace stemweave

@@ -1,0 +1,97 @@
+#include "window/words.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace stemweave {
+namespace {
+
+std::string span(Range range, double rate) { return time_of(range.start, rate) + " to " + time_of(range.end, rate); }
+
+std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
+
+}  // namespace
+
+bool Shown::is_given(int stem) const {
+    const auto plays_it = [&](const Track& track) { return track.takes_part && track.frames > 0 && track.role == kStemNames[stem]; };
+    return std::any_of(status.members.begin(), status.members.end(), plays_it);
+}
+
+std::string time_of(int64_t position, double rate) {
+    const long long tenths = std::llround(std::abs(static_cast<double>(position)) / rate * 10.0);
+    char text[40];
+    std::snprintf(text, sizeof text, "%s%lld:%02lld.%lld", position < 0 && tenths > 0 ? "-" : "", tenths / 600, tenths / 10 % 60,
+                  tenths % 10);
+    return text;
+}
+
+std::string left(std::optional<double> seconds) {
+    if (!seconds) return "";
+    if (*seconds < 5.0) return "a few seconds left";
+    if (*seconds < 90.0) return "about " + std::to_string(static_cast<int>(std::lround(*seconds / 5.0)) * 5) + " s left";
+    return "about " + std::to_string(std::lround(*seconds / 60.0)) + " min left";
+}
+
+std::string connection_line(const Shown& shown) {
+    switch (shown.status.connection) {
+    case Connection::absent: return "No server";
+    case Connection::greeting: return shown.is_looking() ? "Looking for the server" : "No server";
+    case Connection::connected: return "Connected";
+    case Connection::refused: return "The server is of another version";
+    }
+    return "";
+}
+
+std::string job_line(const Shown& shown) {
+    const Status& now = shown.status;
+    switch (now.job) {
+    case JobState::none:
+        if (shown.stems.frames() > 0) return "The stems saved with the project play, " + span(shown.stems, shown.rate);
+        if (now.recorded.frames() > 0) return "Recorded: " + span(now.recorded, shown.rate);
+        return "Play the song once: what passes is recorded";
+    case JobState::waiting: return now.connection == Connection::connected ? "Waiting for the other tracks" : "Waiting for the server";
+    case JobState::uploading: return "Sending the track";
+    case JobState::running: {
+        const std::string rest = left(shown.seconds_left);
+        return "Working: " + std::to_string(static_cast<int>(now.progress * 100.0)) + " %" + (rest.empty() ? "" : ", " + rest);
+    }
+    case JobState::done: return "Done: stems play, " + span(shown.stems, shown.rate);
+    case JobState::cancelled: return shown.stems.frames() > 0 ? "Cancelled: the stems before it play" : "Cancelled";
+    case JobState::failed: return "The job failed";
+    }
+    return "";
+}
+
+std::string trouble(const Shown& shown) {
+    if (!shown.status.message.empty()) return shown.status.message;
+    if (shown.status.lost > 0) {
+        return "Some of the track was lost: this machine was too busy. Play that part again.";
+    }
+    return "";
+}
+
+std::string name_of(const Track& track, size_t number, bool is_mine) {
+    const std::string name = track.name.empty() ? "Track " + std::to_string(number) : track.name;
+    return is_mine ? name + " (this one)" : name;
+}
+
+std::vector<std::pair<std::string, std::string>> findings(const Shown& shown) {
+    const Status& now = shown.status;
+    const std::string rate = std::to_string(std::lround(shown.rate)) + " Hz";
+    return {
+        {"Server", now.server},
+        {"Connection", connection_line(shown)},
+        {"Protocol", std::string(kProtocolVersion) + " here, " + (now.protocol.empty() ? "not known there" : now.protocol + " there")},
+        {"Version", std::string(kVersion) + " here, " + (now.package.empty() ? "not known there" : now.package + " there")},
+        {"Last error", or_none(now.last_trouble)},
+        {"Session", or_none(now.session)},
+        {"Host", rate + ", " + (shown.rolling ? "rolling" : "stopped") + " at " + time_of(shown.position, shown.rate)},
+        {"Recorded", now.recorded.frames() > 0 ? span(now.recorded, shown.rate) : "nothing yet"},
+        {"Lost", now.lost > 0 ? std::to_string(now.lost) + " frames: this machine was too busy" : "nothing"},
+        {"Takes are kept in", now.takes},
+        {"This take", or_none(now.folder)},
+    };
+}
+
+}  // namespace stemweave

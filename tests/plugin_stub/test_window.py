@@ -1,0 +1,11 @@
+"""What the plug-in's window shows and where, without a screen: its C++ tests."""
+
+import subprocess
+
+import pytest
+
+
+@pytest.mark.parametrize("sanitize", ["", "address,undefined"])
+def test_the_window_says_and_places_what_it_should(build, sanitize):
+    run = subprocess.run([str(build(sanitize) / "test_window")], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
