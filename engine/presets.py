@@ -21,7 +21,8 @@ class Preset:
     churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
     known: how known cells pull, by name. guidance: strength of a gradient (see engine/likelihoods). embedder: of a style.
-    fresh: share of noise in the start where there is a draft to start from, k of Levy et al.
+    fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
+    draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).
     temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
     overlap: of chunks, in seconds. batch: chunks computed together. seed: fixes the result.
     """
@@ -46,6 +47,7 @@ class Preset:
     guidance: float = 0.2
     embedder: str = "mel"
     fresh: float = 0.85
+    draft_sigma: float = 0.0
     temperature: float = 1.0
     overlap: float = 1.0
     batch: int = 4
@@ -66,11 +68,12 @@ class Preset:
             _within(key, getattr(self, key), 1, 10_000)
         for key in ("sigma_min", "sigma_max", "rho", "gamma"):
             _within(key, getattr(self, key), 1e-9, 1e6)
-        for key in ("churn", "temperature", "overlap", "guidance"):
+        for key in ("churn", "temperature", "overlap", "guidance", "draft_sigma"):
             _within(key, getattr(self, key), 0, 1e6)
         _within("fresh", self.fresh, 0, 1)
-        if self.sigma_min > self.sigma_max:
-            raise PresetError(f"'sigma_min' ({self.sigma_min}) must not exceed 'sigma_max' ({self.sigma_max}).")
+        for key in ("sigma_max", "draft_sigma"):
+            if (getattr(self, key) or self.sigma_min) < self.sigma_min:
+                raise PresetError(f"'sigma_min' ({self.sigma_min}) must not exceed '{key}' ({getattr(self, key)}).")
 
     @property
     def calls(self) -> int:

@@ -43,8 +43,9 @@ def sample(
 ) -> Tensor:
     """Sources of `grid`, (batch, sources, samples), at the model's rate and level. on_step: called preset.calls times.
 
-    draft: of that shape, what sampling starts from beside noise: sigma_max (k z + (1 - k) draft / sigma_data) with k =
-    preset.fresh (Levy et al. 2023, section 3; the unit of the draft is ours). ResourceError when memory does not do for one item.
+    draft: of that shape, what sampling starts from beside noise: draft + draft_sigma z where the preset has one, else sigma_max
+    (k z + (1 - k) draft / sigma_data) with k = preset.fresh (Levy et al. 2023, section 3; the unit of the draft is ours).
+    ResourceError when memory does not do for one item.
     """
     batch, left = grid.shape[0], preset.calls
 
@@ -96,12 +97,14 @@ def _thinned(on_step: Callable[[], None], steps: int, calls: int) -> Callable[[]
 
 
 def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
-    sigmas = karras(preset.steps, preset.sigma_min, preset.sigma_max, preset.rho)
+    near = draft is not None and preset.draft_sigma > 0
+    sigmas = karras(preset.steps, preset.sigma_min, preset.draft_sigma if near else preset.sigma_max, preset.rho)
     denoiser = guided(model.denoiser, grid, preset, model, noise, sigmas, style)
     x = preset.temperature * noise.like(grid.known)
-    if draft is not None:
+    if draft is not None and not near:
         x = preset.fresh * x + (1 - preset.fresh) * draft / model.spec.sigma_data
-    x = torch.where(grid.known_mask, grid.known, 0) + sigmas[0].to(x) * x
+    clean = torch.where(grid.known_mask, grid.known, draft if near else 0)
+    x = clean + sigmas[0].to(x) * x
     options = Options(preset.churn, preset.resamples)
     return SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
 

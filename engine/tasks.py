@@ -10,6 +10,7 @@ from engine.chunks import fade
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, PresetError
 from engine.presets import Preset
+from engine.repeats import repeat
 from engine.request import Request
 
 
@@ -54,24 +55,24 @@ def separate(request: Request, spec: ModelSpec) -> SongGrid:
 
 
 def infill(request: Request, spec: ModelSpec) -> SongGrid:
-    """A stretch of some stems is made anew, all around it is known (Levy et al. 2023, table 2)."""
-    stems = _given(request, spec)
-    return _grid(request, spec, stems, *_size(stems), _wanted(request, spec, list(stems)), _stretch(request, stems))
+    """A stretch of some stems is made anew, all around it is known (Levy et al. 2023, table 2). That it starts from
+    where the song repeats is ours."""
+    return _from_repeat(request, _hole(request, spec))
 
 
 def regenerate(request: Request, spec: ModelSpec) -> SongGrid:
     """Infill that starts from what was there (ibid.): a variation."""
-    stems = _given(request, spec)
-    grid = infill(request, spec)
-    return _with(grid, draft=_stack(stems, spec, grid.known.shape))
+    grid = _hole(request, spec)
+    return _with(grid, draft=_stack(request.stems, spec, grid.known.shape))
 
 
 def continue_(request: Request, spec: ModelSpec) -> SongGrid:
-    """The past is known, `seconds` more are made (ibid.)."""
+    """The past is known, `seconds` more are made (ibid.), starting as infill does."""
     stems = _given(request, spec)
     past, channels = _size(stems)
     frames = past + _frames(request.seconds, request.sample_rate, "seconds")
-    return _grid(request, spec, stems, frames, channels, _wanted(request, spec, list(stems)), slice(past, frames))
+    grid = _grid(request, spec, stems, frames, channels, _wanted(request, spec, list(stems)), slice(past, frames))
+    return _from_repeat(request, grid)
 
 
 def transition(request: Request, spec: ModelSpec) -> SongGrid:
@@ -204,6 +205,19 @@ def _grid(
         if mixture.shape != (channels, frames):
             raise AudioError("The mixture and the stems differ in length or channels.", "Export them together.")
     return SongGrid(request.sample_rate, known, mask, mixture)
+
+
+def _hole(request: Request, spec: ModelSpec) -> SongGrid:
+    """Given stems are known but in the request's stretch of those that are wanted."""
+    stems = _given(request, spec)
+    return _grid(request, spec, stems, *_size(stems), _wanted(request, spec, list(stems)), _stretch(request, stems))
+
+
+def _from_repeat(request: Request, grid: SongGrid) -> SongGrid:
+    """Where prompts or a mixture say what the wanted cells are, a repeat would only stand in their way."""
+    if request.prompts or grid.mixture is not None:
+        return grid
+    return _with(grid, draft=repeat(grid.known, grid.mask, grid.sample_rate))
 
 
 def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, ...]) -> np.ndarray:

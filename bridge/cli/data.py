@@ -137,6 +137,7 @@ def evaluate_gaps(
     model: Annotated[str | None, typer.Option(help="by name or folder")] = None,
     limit: Annotated[int, typer.Option(min=1, help="at most so many tracks")] = 10,
     steps: Annotated[int | None, typer.Option()] = None,
+    seconds: Annotated[float, typer.Option(min=4.0, help="only the beginning of each track; 2 of them are made")] = 8.0,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Infill or continuation, measured inside the gap and at its seams, beside silence, a crossfade and plain replacement."""
@@ -149,13 +150,20 @@ def evaluate_gaps(
     settings = load_preset(preset, model=model, steps=steps)
     with progress_bar(preset) as progress:
         loaded = load_model(settings.model, settings.device, settings.backend)
-        rows = evaluate_gaps(loaded, tracks, settings, limit=limit, on_track=lambda done, of: progress(done / of))
+        rows = evaluate_gaps(
+            loaded, tracks, settings, limit=limit, seconds=seconds, on_track=lambda done, of: progress(done / of)
+        )
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    table = Table("gap made by", "mel distance in the gap, dB", "step at the seams (1 = the music's own)")
+    columns = ("mel distance in the gap, dB", "farther by", "step at the seams (1: the music's own)", "rougher by")
+    table = Table("gap made by", *columns, title=f"{rows[0].songs} songs")
     for row in rows:
-        table.add_row(row.method, f"{row.mel:.2f}", f"{row.seam:.2f}")
+        behind = (row.mel_behind, row.seam_behind) if row is not rows[0] else (None, None)
+        cells = [
+            f"{value[0]:.2f} +-{value[1]:.2f}" if value else "" for value in (row.mel, behind[0], row.seam, behind[1])
+        ]
+        table.add_row(row.method, *cells)
     out.print(table)
 
 

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from support.models import SOURCES, write_tiny_model
 
+from engine.errors import DataError
 from engine.evaluation.gaps import _crossfaded, _measure, _silent, evaluate_gaps
 from engine.models import load_model
 from engine.presets import load_preset
@@ -52,5 +53,18 @@ def test_every_anchor_is_measured_beside_the_preset(tmp_path, task):
     model = load_model(write_tiny_model(tmp_path / "tiny"))
     preset = dataclasses.replace(load_preset(task), steps=2, resamples=1)
     rows = {row.method: row for row in evaluate_gaps(model, tmp_path, preset, seconds=2.0, gap=0.5)}
-    assert set(rows) == {"reconstruction", "replacement", "crossfade of the edges", "silence"}
-    assert rows["crossfade of the edges"].mel < rows["silence"].mel
+    assert list(rows) == [task, "its start alone", "noised replacement", "crossfade of the edges", "silence"]
+    assert rows["crossfade of the edges"].mel[0] < rows["silence"].mel[0]
+    for row in rows.values():
+        assert row.mel_behind[0] == pytest.approx(row.mel[0] - rows[task].mel[0])
+        assert row.seam_behind[0] == pytest.approx(row.seam[0] - rows[task].seam[0])
+    with pytest.raises(DataError, match="fewer seconds"):
+        evaluate_gaps(model, tmp_path, preset, seconds=20.0)
+
+
+def test_what_lies_sixty_decibels_under_the_music_is_silence():
+    """A whisper in the gap is no nearer to nothing there than nothing is."""
+    loud, faint = music(), music(1)
+    loud[:, HOLE], faint[:, HOLE] = 0, 1e-5 * music(1)[:, HOLE]
+    faint[:, : HOLE.start], faint[:, HOLE.stop :] = loud[:, : HOLE.start], loud[:, HOLE.stop :]
+    assert _measure(faint, loud, slice(HOLE.start + 4096, HOLE.stop - 4096), RATE)[0] == pytest.approx(0.0, abs=1e-6)
