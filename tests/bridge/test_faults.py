@@ -128,7 +128,7 @@ def test_what_comes_while_the_server_is_held_up_is_no_silence(server, monkeypatc
     def slow(job: Job) -> None:
         if job.state == "done" and not held_up:
             held_up.append(job)
-            server.heard.update(dict.fromkeys(server.heard, time.monotonic()))
+            server._answers.heard.update(dict.fromkeys(server._answers.heard, time.monotonic()))
             monkeypatch.setattr(server, "gone_after", 2.0)
             other.say(Ping())
             time.sleep(3.0)

@@ -69,7 +69,7 @@ def test_clients_are_limited_and_those_there_are_stay(server, monkeypatch):
             third.say(Hello(protocol.VERSION))
             assert third.hear(Error).code == "limit"
             second.say(protocol.Bye())
-            until(lambda: len(server.heard) == 1, "its leave")
+            until(lambda: server.clients == 1, "its leave")
             first.say(protocol.Ping())
             first.hear(protocol.Pong)
             third.say(Hello(protocol.VERSION))
