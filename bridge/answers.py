@@ -151,7 +151,8 @@ class Answers:
         job = self._server.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
         if not message.audio.frames or (gathering is None and self._server.jobs.find_audio(job)):
             self._server.jobs.enqueue(job)
-        self._delivery.send(client, Accepted(message.job, job.state, job.received))
+        cost = self._server.costs.of(order)
+        self._delivery.send(client, Accepted(message.job, job.state, job.received, cost.seconds, cost.memory))
         if gathering:
             self._ask_to_give(job, gathering)
         else:

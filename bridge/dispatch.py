@@ -3,6 +3,7 @@
 import logging
 
 from bridge import errors
+from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.errors import BridgeError
 from bridge.jobs import OPEN, TRIES, Job, Jobs
@@ -21,8 +22,8 @@ STARTS = 3  # times in a row a worker may die before it was ready
 class Dispatch:
     """Of one server."""
 
-    def __init__(self, worker: Worker, jobs: Jobs, delivery: Delivery, metrics: Metrics):
-        self._worker, self._jobs, self._delivery, self._metrics = worker, jobs, delivery, metrics
+    def __init__(self, worker: Worker, jobs: Jobs, costs: Costs, delivery: Delivery, metrics: Metrics):
+        self._worker, self._jobs, self._costs, self._delivery, self._metrics = worker, jobs, costs, delivery, metrics
         self._failed_starts = 0
 
     def give(self) -> None:
@@ -70,7 +71,9 @@ class Dispatch:
         else:
             self._worker.job = None
             if kind == "done":
-                job.seconds, job.digests = rest
+                job.seconds, job.digests, memory = rest
+                if job.tries == 1:
+                    self._costs.learn(job.order, job.seconds, memory, len(job.stems))
                 self._delivery.end(job, "done")
             elif kind == "cancelled":
                 self._delivery.end(job, "cancelled")

@@ -12,7 +12,7 @@ from bridge import protocol
 from bridge.client import Client
 from bridge.errors import VERSION, BridgeError, RemoteError
 from bridge.ports import is_free, owner, udp_is_free
-from engine.errors import StemweaveError
+from engine.errors import ModelError, StemweaveError
 
 PACKAGES = (
     "stemweave", "torch", "torchaudio", "numpy", "onnxruntime-gpu", "onnxruntime", "pyzmq", "python-osc", "sounddevice",
@@ -151,11 +151,13 @@ def backends_and_models() -> list[Finding]:
     from engine.models import DEFAULT, list_models
 
     findings = [Finding("back ends", "ok", ", ".join(BACKENDS))]
+    damaged: list[ModelError] = []
     try:
         findings.append(automatic())
-        names = [card.name for card in list_models()]
+        names = [card.name for card in list_models(damaged)]
     except StemweaveError as error:
         return [*findings, Finding("models", "problem", error.message, error.hint)]
+    findings += [Finding("models", "warning", error.message, error.hint) for error in damaged]
     if DEFAULT in names:
         return [*findings, Finding("models", "ok", ", ".join(names))]
     return [*findings, Finding("models", "problem", f"no model called '{DEFAULT}'", AGAIN)]

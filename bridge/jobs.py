@@ -6,7 +6,6 @@ A job that is to be kept is also put down in the ledger at every change: it outl
 import hashlib
 import logging
 import shutil
-import tempfile
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from bridge.contexts import Gathering
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
 from bridge.protocol import LINES, AudioShape, Line, Part
+from bridge.spool import Spool
 
 log = logging.getLogger("stemweave")
 
@@ -171,7 +171,8 @@ class Jobs:
         self._sizes: dict[str, int] = {}
         self._latest = 0.0
         self._ledger = Ledger(folder) if folder else None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="stemweave-"))
+        self._spool = None if folder else Spool()
+        self.folder = folder or self._spool.path  # type: ignore[union-attr]
         self.audio = AudioStore(self.folder / "audio", self._now)
         if self._ledger:
             self._take_up(self._ledger)
@@ -316,8 +317,9 @@ class Jobs:
 
     def close(self) -> None:
         """What is kept stays."""
+        if self._spool:
+            self._spool.close()
         if self._ledger is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
             return
         for job in list(self.by_id.values()):
             if not job.keep:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Hashable
 
 from bridge import errors, protocol
+from bridge.costs import Costs
 from bridge.errors import Forbidden
 from bridge.folders import Folders
 from bridge.jobs import OPEN, Jobs, Order
@@ -39,8 +40,8 @@ class Rate:
 class Limits:
     """Of one server. jobs: those it has."""
 
-    def __init__(self, jobs: Jobs, folders: Folders):
-        self._jobs, self._folders, self._rate = jobs, folders, Rate()
+    def __init__(self, jobs: Jobs, folders: Folders, costs: Costs):
+        self._jobs, self._folders, self._costs, self._rate = jobs, folders, costs, Rate()
 
     def of_order(self, client: Hashable, order: Order) -> Refusal | None:
         """Why a client's order cannot be taken, whatever it is of."""
@@ -58,7 +59,8 @@ class Limits:
             self._folders.check(order)
         except Forbidden as error:
             return errors.FORBIDDEN, error.message, error.hint
-        return None
+        lacking = self._costs.lacks(order)
+        return ("no_resource", *lacking) if lacking else None
 
 
 def of_message(message: Submit) -> Refusal | None:

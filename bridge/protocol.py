@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "0.5"
+VERSION = "0.6"
 """Of the protocol, not of the package: the first number must match, the second counts additions."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
@@ -151,11 +151,13 @@ class Welcome(Message):
 
 class Accepted(Message):
     """The job exists. state: uploading, queued, running, done, failed, cancelled. received: frames the server has; send on from
-    there."""
+    there. seconds: of computing, memory: bytes, that it is likely to take by what was measured before; 0: nothing was."""
 
     job: str
     state: str
     received: int = 0
+    seconds: float = 0.0
+    memory: int = 0
 
 
 class Tracks(Message):

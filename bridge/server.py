@@ -11,6 +11,7 @@ import zmq
 
 from bridge import errors, protocol
 from bridge.answers import Answers
+from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.dispatch import Dispatch
 from bridge.doors import Doors
@@ -67,10 +68,11 @@ class Server:
         except BridgeError:
             self._hang_up()
             raise
-        self._limits = Limits(self.jobs, self.folders)
+        self.costs = Costs(self.jobs.folder)
+        self._limits = Limits(self.jobs, self.folders, self.costs)
         self.worker = Worker(target, self.folders)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
-        self._dispatch = Dispatch(self.worker, self.jobs, self._delivery, self.metrics)
+        self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
         self._answers = Answers(self, self._doors, self._delivery)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:

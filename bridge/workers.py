@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bridge.costs import Peak
 from bridge.errors import DAMAGED, INTERNAL, code_of
 from bridge.folders import Folders
 from bridge.jobs import CHUNKS, INPUT, Job, Order
@@ -156,18 +157,20 @@ def _model(name: str, device: str, backend: str) -> Any:
 
 
 def _names() -> tuple[list[str], list[str]]:
-    """Models and presets there are. A damaged card hides the list, not the engine: a job names the fault again."""
+    """Models and presets there are. A damaged preset hides the list, not the engine: a job names the fault again."""
+    from engine.errors import ModelError
     from engine.models import list_models
     from engine.presets import list_presets
 
-    names: list[list[str]] = []
-    for listed in (list_models, list_presets):
-        try:
-            names.append([entry.name for entry in listed()])
-        except StemweaveError as error:
-            logging.getLogger("stemweave").warning("%s", error)
-            names.append([])
-    return names[0], names[1]
+    damaged: list[ModelError] = []
+    models, presets, log = [card.name for card in list_models(damaged)], [], logging.getLogger("stemweave")
+    for error in damaged:
+        log.warning("%s", error)
+    try:
+        presets = [preset.name for preset in list_presets()]
+    except StemweaveError as error:
+        log.warning("%s", error)
+    return models, presets
 
 
 def worker_main(connection: Connection, cancel: Any, target: str, folders: Folders) -> None:
@@ -185,12 +188,12 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
 
 
 def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
-    job, started = desk.order.job, time.monotonic()
+    job, started, peak = desk.order.job, time.monotonic(), Peak()
     try:
         if not _intact(desk.order):
             return ("error", job, DAMAGED, "The audio was damaged on the server's disk.", "Send it again.")
         run(desk)
-        return ("done", job, time.monotonic() - started, desk.digests())
+        return ("done", job, time.monotonic() - started, desk.digests(), peak.bytes())
     except Cancelled:
         return ("cancelled", job)
     except StemweaveError as error:

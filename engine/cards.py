@@ -52,7 +52,7 @@ def read_card(folder: Path) -> Card:
     try:
         with open(folder / CARD, "rb") as file:
             table = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(
             f"The model card {folder / CARD} cannot be read: {error}.", "Import the model again."
         ) from error

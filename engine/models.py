@@ -44,12 +44,16 @@ def user_models() -> Path:
     return platformdirs.user_data_path("stemweave") / "models"
 
 
-def list_models() -> list[Card]:
-    """All readable cards, first found wins where two share a name; a damaged card raises ModelError."""
+def list_models(damaged: list[ModelError] | None = None) -> list[Card]:
+    """All readable cards, first found wins where two share a name. damaged: takes what is wrong with the others."""
     cards: dict[str, Card] = {}
     for folder in model_folders():
         for card in sorted(folder.glob(f"*/{CARD}")):
-            cards.setdefault(card.parent.name, read_card(card.parent))
+            try:
+                cards.setdefault(card.parent.name, read_card(card.parent))
+            except ModelError as error:
+                if damaged is not None:
+                    damaged.append(error)
     return list(cards.values())
 
 

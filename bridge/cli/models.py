@@ -17,9 +17,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="print as JSON")]
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """Models found in $STEMWEAVE_MODELS, the user's data folder and the package."""
+    from engine.errors import ModelError
     from engine.models import list_models
 
-    cards = list_models()
+    damaged: list[ModelError] = []
+    cards = list_models(damaged)
+    for error in damaged:
+        err.print(f"{error.message} {error.hint}", style="yellow", soft_wrap=True, markup=False)
     if as_json:
         print_json(
             [

@@ -57,6 +57,17 @@ def test_a_card_with_an_unknown_key_or_without_one_is_refused(models):
         read_card(models / "mine")
 
 
+@pytest.mark.parametrize("content", [b"not toml [", b"\xff\xfe\x00", b""])
+def test_one_damaged_card_costs_the_list_itself_only_and_is_named(models, content):
+    for name in ("a", "b", "c"):
+        write_tiny_model(models / name)
+    (models / "b" / CARD).write_bytes(content)
+    damaged: list[ModelError] = []
+    assert [card.name for card in list_models(damaged)][:2] == ["a", "c"]
+    assert len(damaged) == 1
+    assert str(models / "b") in damaged[0].message
+
+
 def test_damaged_or_missing_weights_are_refused(models):
     weights = write_tiny_model(models / "mine") / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-100])

@@ -1,0 +1,132 @@
+"""What jobs cost, by what jobs before them did: told before one begins, and what cannot fit is refused."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from bridge.jobs import Order
+
+KINDS = 1000  # of jobs of which figures are remembered; the first is forgotten first
+FLOAT = 4  # bytes of a sample
+
+
+@dataclass(frozen=True)
+class Cost:
+    """seconds: of computing. memory: bytes, beside what the worker has at rest. disk: bytes. 0 where nothing was measured yet."""
+
+    seconds: float = 0.0
+    memory: int = 0
+    disk: int = 0
+
+
+@dataclass(frozen=True)
+class _Measured:
+    samples: int  # of all channels
+    seconds: float
+    memory: int
+    stems: int
+
+
+class Costs:
+    """Of one server. folder: where its jobs have their audio."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._ends: dict[bytes, tuple[_Measured, _Measured]] = {}  # kind of job to the shortest and the longest of it
+
+    def learn(self, order: Order, seconds: float, memory: int, stems: int) -> None:
+        """A job was done, from its beginning to its end."""
+        if not _samples(order):  # from files: nobody here knows how long they are
+            return
+        new, kind = _Measured(_samples(order), seconds, memory, stems), _kind(order)
+        shortest, longest = self._ends.pop(kind, (new, new))
+        self._ends[kind] = (min(new, shortest, key=_length), max(new, longest, key=_length))
+        if len(self._ends) > KINDS:
+            del self._ends[next(iter(self._ends))]
+
+    def of(self, order: Order) -> Cost:
+        """Seconds in proportion to the longest job of this preset and these settings; memory on the line through the shortest and
+        the longest."""
+        samples = _samples(order)
+        given = order.audio.frames * order.audio.channels if order.audio else 0
+        ends = self._ends.get(_kind(order))
+        if ends is None or not samples:
+            return Cost(disk=FLOAT * given)
+        shortest, longest = ends
+        rise = (longest.memory - shortest.memory) / max(1, longest.samples - shortest.samples)
+        memory = longest.memory + max(0.0, rise) * (samples - longest.samples)
+        spooled = 2 * longest.stems * samples  # stems, and the chunks they come of
+        return Cost(
+            longest.seconds * samples / longest.samples, max(0, round(memory)) if longest.memory else 0,
+            FLOAT * (given + spooled),
+        )  # fmt: skip
+
+    def lacks(self, order: Order) -> tuple[str, str] | None:
+        """What there is too little of for it, and what to do."""
+        cost = self.of(order)
+        if cost.memory > (free := free_memory()):
+            return (
+                f"This job needs about {_size(cost.memory)} of memory, of which the server has {_size(free)}.",
+                "Close other programs there, or ask for a shorter stretch.",
+            )
+        if cost.disk > (free := free_disk(self._folder)):
+            return (
+                f"This job needs about {_size(cost.disk)} of disk, of which the server has {_size(free)}.",
+                "Free some space there, or let it keep jobs elsewhere: stemweave serve --jobs FOLDER",
+            )
+        return None
+
+
+def free_memory() -> int:
+    """Bytes that a program can have now without another one losing them."""
+    return psutil.virtual_memory().available
+
+
+def free_disk(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+class Peak:
+    """The most memory this process has had since, in bytes beside what it had; 0 where the system does not tell."""
+
+    def __init__(self) -> None:
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (Linux, proc(5))
+            self._before = _status("VmRSS")
+        except (OSError, KeyError):
+            self._before = 0
+
+    def bytes(self) -> int:
+        try:
+            return max(0, _status("VmHWM") - self._before) if self._before else 0
+        except (OSError, KeyError):
+            return 0
+
+
+def _status(key: str) -> int:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(lines[key].split()[0])
+
+
+def _samples(order: Order) -> int:
+    """Of all channels, heard or made."""
+    if order.audio is None:
+        return 0
+    made = round(max(0.0, order.settings.get("seconds", 0.0)) * order.audio.sample_rate)
+    return (order.audio.frames + made) * order.audio.channels
+
+
+def _length(measured: _Measured) -> int:
+    return measured.samples
+
+
+def _kind(order: Order) -> bytes:
+    settings = sorted((key, value) for key, value in order.overrides.items() if key != "seed")
+    return msgspec.msgpack.encode([order.preset, settings])
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
