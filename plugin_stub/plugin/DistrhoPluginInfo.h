@@ -5,6 +5,9 @@
 #define DISTRHO_PLUGIN_NAME "stemweave"
 #define DISTRHO_PLUGIN_URI "urn:stemweave:plugin"
 #define DISTRHO_PLUGIN_CLAP_ID "stemweave.plugin"
+#define DISTRHO_PLUGIN_BRAND_ID sWve  // AU asks for it; the VST3's name does without, as it does in a DPF that knows no brands
+#define DISTRHO_PLUGIN_UNIQUE_ID sWve
+#define DPF_VST3_DONT_USE_BRAND_ID
 
 #define DISTRHO_PLUGIN_HAS_UI 1
 #define DISTRHO_PLUGIN_HAS_EMBED_UI 1

@@ -1,9 +1,11 @@
-# DPF: Debian's dpf-source where it is, else fetched; a copy of it in the build folder, with what is wrong in it put right.
-if(EXISTS /usr/share/dpf/CMakeLists.txt)
+# DPF: Debian's dpf-source where it is, else fetched (a later one, which has CLAP and AU); a copy of it in the build folder, with what
+# is wrong in it put right. -DFETCHCONTENT_SOURCE_DIR_DPF=... names one to build with.
+if(EXISTS /usr/share/dpf/CMakeLists.txt AND NOT FETCHCONTENT_SOURCE_DIR_DPF)
   set(DPF_ORIGINAL /usr/share/dpf)
 else()
   include(FetchContent)
-  FetchContent_Declare(dpf GIT_REPOSITORY https://github.com/DISTRHO/DPF.git GIT_TAG 1.6)
+  FetchContent_Declare(dpf GIT_REPOSITORY https://github.com/DISTRHO/DPF.git
+    GIT_TAG d47aaadfdfe47b7841bf03b76971fa83579f6a64)  # main of 2025-09-07
   FetchContent_GetProperties(dpf)
   if(NOT dpf_POPULATED)
     FetchContent_Populate(dpf)
@@ -11,6 +13,10 @@ else()
   set(DPF_ORIGINAL ${dpf_SOURCE_DIR})
 endif()
 set(DPF_FOLDER ${CMAKE_CURRENT_BINARY_DIR}/dpf-source)
+file(STRINGS ${DPF_ORIGINAL}/distrho/src/DistrhoPluginVST3.cpp PLAYS_ALL_BUSES REGEX "data->outputs\\[b\\]")
+if(PLAYS_ALL_BUSES)
+  file(COPY ${DPF_ORIGINAL}/distrho/src/DistrhoPluginVST3.cpp DESTINATION ${DPF_FOLDER}/distrho/src)
+endif()
 file(COPY ${DPF_ORIGINAL}/ DESTINATION ${DPF_FOLDER}
   PATTERN DistrhoPluginVST3.cpp EXCLUDE PATTERN DistrhoPluginCLAP.cpp EXCLUDE PATTERN DistrhoUIVST3.cpp EXCLUDE
   PATTERN DistrhoPluginJACK.cpp EXCLUDE PATTERN .git EXCLUDE)
@@ -48,7 +54,8 @@ correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
             else
                 fTimePosition.frame = process->steady_time >= 0 ? process->steady_time : 0;]])
 
-# VST3: all output buses, not the first alone. Every bus of ours is a stereo pair.
+# VST3: all output buses, not the first alone; later versions do so. Every bus of ours is a stereo pair.
+if(NOT PLAYS_ALL_BUSES)
 correct_dpf(distrho/src/DistrhoPluginVST3.cpp
   [[            if (data->outputs != nullptr)
             {
@@ -69,6 +76,7 @@ correct_dpf(distrho/src/DistrhoPluginVST3.cpp
                                 && bus->channel_buffers_32[i % 2] != nullptr;
                 outputs[i] = there ? bus->channel_buffers_32[i % 2] : fDummyAudioBuffer;
             }]])
+endif()
 
 # CLAP and VST3: hosts ask for the window's size before there is one; it is that at the screen's scale.
 correct_dpf(distrho/src/DistrhoPluginCLAP.cpp

@@ -1,8 +1,15 @@
-# The formats of FORMATS. Debian's DPF has no CLAP in its CMake, so that one is made here as DPF makes the others.
+# The formats of FORMATS, and AU on macOS where DPF has it. Debian's has no CLAP in its CMake, so that one is made here as DPF makes
+# the others.
 include(${CMAKE_CURRENT_LIST_DIR}/dpf.cmake)
 
 set(BY_DPF ${FORMATS})
-list(REMOVE_ITEM BY_DPF clap)
+file(STRINGS ${DPF_FOLDER}/cmake/DPF-plugin.cmake KNOWN REGEX "^function\\(dpf__build_")
+if(NOT KNOWN MATCHES "dpf__build_clap")
+  list(REMOVE_ITEM BY_DPF clap)
+endif()
+if(APPLE AND KNOWN MATCHES "dpf__build_au")
+  list(APPEND BY_DPF au)
+endif()
 
 # The font as an array.
 set(WINDOW_FONT ${CMAKE_CURRENT_BINARY_DIR}/font.cpp)
@@ -12,12 +19,6 @@ file(SIZE ${FONT_FILE} FONT_SIZE)
 string(REGEX REPLACE "(..)" "0x\\1," FONT_BYTES "${FONT_BYTES}")
 file(CONFIGURE OUTPUT ${WINDOW_FONT} CONTENT "#include \"window/font.hpp\"\n
 const unsigned char stemweave::kFont[] = {${FONT_BYTES}};\nconst unsigned stemweave::kFontSize = ${FONT_SIZE};\n" @ONLY)
-if(APPLE)
-  file(STRINGS ${DPF_FOLDER}/cmake/DPF-plugin.cmake KNOWS_AU REGEX "dpf__build_au")
-  if(KNOWS_AU)
-    list(APPEND BY_DPF au)
-  endif()
-endif()
 
 # LV2 too holds plug-in and window in one object: the window looks at the plug-in itself (DISTRHO_PLUGIN_WANT_DIRECT_ACCESS).
 dpf_add_plugin(stemweave TARGETS ${BY_DPF} MONOLITHIC UI_TYPE opengl
@@ -29,7 +30,7 @@ target_link_libraries(stemweave-ui PUBLIC stemweave-window stemweave-wire)
 target_include_directories(stemweave PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/plugin ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(stemweave-dsp PUBLIC stemweave-wire)
 
-if("clap" IN_LIST FORMATS)
+if("clap" IN_LIST FORMATS AND NOT "clap" IN_LIST BY_DPF)
   dpf__add_module(stemweave-clap)
   dpf__add_plugin_main(stemweave-clap clap)
   dpf__add_ui_main(stemweave-clap clap dgl-opengl)

@@ -7,8 +7,8 @@ namespace stemweave {
 Gift::Gift(const Message& asked)
     : job_(asked.text("job")), offset_(asked.integer("offset")), position_(asked.integer("position")),
       frames_(asked.integer("frames")), mono_(asked.integer("channels", 2) == 1) {
-    const int64_t far = int64_t{1} << 60;
-    if (frames_ < 0 || frames_ > far || position_ < -far || position_ > far || offset_ < 0 || offset_ > far) frames_ = 0;
+    const int64_t farthest = int64_t{1} << 60;
+    if (frames_ < 0 || frames_ > farthest || position_ < -farthest || position_ > farthest || offset_ < 0 || offset_ > farthest) frames_ = 0;
 }
 
 void Gift::send(Link& link, const Take& take, int64_t chunks) {

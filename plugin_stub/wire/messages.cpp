@@ -141,8 +141,8 @@ std::string join(const std::string& context, const Track& track) {
 std::vector<Track> tracks_of(const Message& message) {
     std::vector<Track> tracks;
     for (const Message& its : message.list("tracks")) {
-        const int64_t start = its.integer("start"), frames = its.integer("frames"), far = int64_t{1} << 53;
-        if (start < -far || start > far || frames < 0 || frames > kMaxFrames) continue;
+        const int64_t start = its.integer("start"), frames = its.integer("frames"), farthest = int64_t{1} << 53;
+        if (start < -farthest || start > farthest || frames < 0 || frames > kMaxFrames) continue;
         tracks.push_back({its.text("id"), its.text("name"), its.text("role"), static_cast<int>(its.integer("sample_rate")),
                           start, frames, its.flag("takes_part", true)});
     }

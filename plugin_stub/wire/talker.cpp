@@ -9,7 +9,9 @@
 #include <optional>
 #include <thread>
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <windows.h>
+#else
 #include <csignal>
 #include <dlfcn.h>
 #endif
@@ -283,7 +285,11 @@ Talker::~Talker() {
     }
     // The thread hangs in the system (a disk, a name server). It is left behind, and this library with it: unloading would crash it.
     shared_->thread.detach();
-#if !defined(_WIN32)
+#if defined(_WIN32)
+    HMODULE here;
+    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                       reinterpret_cast<LPCWSTR>(&session_of_process), &here);
+#else
     Dl_info here;
     if (dladdr(reinterpret_cast<void*>(&session_of_process), &here)) dlopen(here.dli_fname, RTLD_NOW | RTLD_NODELETE);
 #endif
