@@ -162,6 +162,10 @@ def _at_song_rate(stems: np.ndarray, rate: int, grid: SongGrid, gain: np.float32
 def _style(grid: SongGrid, preset: Preset, rate: int) -> Style | None:
     """The preset's embedder and what it says of the clip. PresetError when it says NaN."""
     if grid.like is None:
+        if preset.task == "restyle" and not preset.towards:
+            raise PresetError(
+                "There is nothing to sound like.", "Give a clip with --like, or name a source with --towards."
+            )
         return None
     embed = EMBEDDERS[preset.embedder](rate)
     clip = torch.from_numpy(resample(grid.like, grid.sample_rate, rate).mean(0, keepdims=True, dtype=np.float32))

@@ -21,6 +21,7 @@ class Preset:
     churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
     known: how known cells pull, by name. guidance: strength of a gradient (see engine/likelihoods). embedder: of a style.
+    towards: the source that the wanted ones shall sound like, "": none.
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
     draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).
     temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
@@ -46,6 +47,7 @@ class Preset:
     known: str = "replacement"
     guidance: float = 0.2
     embedder: str = "mel"
+    towards: str = ""
     fresh: float = 0.85
     draft_sigma: float = 0.0
     temperature: float = 1.0

@@ -1,6 +1,7 @@
 """One batch of chunks: a stem grid, a model and a preset become sources; in halves where memory does not do for all at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,8 +11,9 @@ from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
 from engine.errors import ResourceError
-from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, embedding
+from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, classifier, embedding
 from engine.models import Model
+from engine.networks.classifier import classifier as classifier_of
 from engine.presets import Preset
 from engine.stemgrid import StemGrid
 
@@ -121,6 +123,10 @@ def guided(
     options = LikelihoodOptions(
         constrained, preset.gamma, preset.guidance, model.spec.sigma_data, noise, steps, embed, target
     )
+    if preset.towards:
+        label = torch.tensor([float(name == preset.towards) for name in sources], device=grid.known.device)
+        options = replace(options, classify=classifier_of(model.denoiser), label=label)
+        denoiser = classifier(denoiser, grid, options)
     if style:
         denoiser = embedding(denoiser, grid, options)
     if grid.known_mask.any():

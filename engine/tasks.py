@@ -102,10 +102,9 @@ def transition(request: Request, spec: ModelSpec) -> SongGrid:
 
 
 def restyle(request: Request, spec: ModelSpec) -> SongGrid:
-    """Regenerate under the pull of a clip's embedding (ibid., "embedding guidance")."""
-    if request.like is None:
-        raise PresetError("There is no clip to sound like.", "Give one with --like.")
-    check_audio(request.like, request.sample_rate)
+    """Regenerate under the pull of a clip's embedding, of a class, or both (ibid., "embedding" and "classifier guidance")."""
+    if request.like is not None:
+        check_audio(request.like, request.sample_rate)
     return _with(regenerate(request, spec), like=request.like)
 
 
@@ -125,6 +124,10 @@ def check(preset: Preset, spec: ModelSpec) -> None:
     """PresetError unless the model can do what the preset asks."""
     if preset.task not in TASKS:
         raise PresetError(f"There is no task called '{preset.task}'.", f"Tasks: {', '.join(TASKS)}.")
+    if preset.towards and preset.towards not in spec.sources:
+        raise PresetError(
+            f"This model has no source called '{preset.towards}' to sound like.", f"Sources: {', '.join(spec.sources)}."
+        )
     if preset.task == "separate" and preset.likelihood == "conditional" and not spec.conditional:
         raise PresetError(
             "This model was not trained to hear the mixture, so the conditional likelihood cannot be used with it.",

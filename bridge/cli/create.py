@@ -120,20 +120,29 @@ def transition(
 
 
 def restyle(
-    stems: Stems, output: Output, like: Annotated[Path, typer.Option(help="a clip to sound like")],
+    stems: Stems, output: Output, like: Annotated[Path | None, typer.Option(help="a clip to sound like")] = None,
+    towards: Annotated[str | None, typer.Option(help="a source of the model to sound like, such as piano")] = None,
     start: Start = 0.0, stop: Stop = 0.0, want: Want = None,
     embedder: Annotated[str | None, typer.Option(help="mel (timbre), chroma (harmony) or passt")] = None,
-    guidance: Annotated[float | None, typer.Option(min=0, help="how hard the clip pulls")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="how hard the clip or the source pulls")] = None,
     preset: str = "restyle", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Vary a stretch of some stems so that it sounds like a clip."""
+    """Vary a stretch of some stems so that it sounds like a clip, or like a source."""
     request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(
-        model=model, steps=steps, seed=seed, backend=backend, device=device, embedder=embedder, guidance=guidance
+        model=model,
+        steps=steps,
+        seed=seed,
+        backend=backend,
+        device=device,
+        embedder=embedder,
+        guidance=guidance,
+        towards=towards,
     )
-    _make(stem_paths(stems) | {LIKE: like}, request, preset, chosen, output, server, overwrite, as_json)
+    paths = stem_paths(stems) | ({LIKE: like} if like else {})
+    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def redo(

@@ -5,6 +5,7 @@ likelihood needs of `options` stands in its file.
 """
 
 from engine.likelihoods.base import Likelihood, LikelihoodOptions
+from engine.likelihoods.classifier import classifier
 from engine.likelihoods.conditional import conditional
 from engine.likelihoods.dirac import dirac
 from engine.likelihoods.embedding import embedding
@@ -25,4 +26,4 @@ KNOWN: dict[str, Likelihood] = {
     "dps": dps,
 }
 
-__all__ = ["KNOWN", "LIKELIHOODS", "Likelihood", "LikelihoodOptions", "embedding"]
+__all__ = ["KNOWN", "LIKELIHOODS", "Likelihood", "LikelihoodOptions", "classifier", "embedding"]

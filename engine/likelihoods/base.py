@@ -18,6 +18,7 @@ class LikelihoodOptions:
     guidance: strength of a gradient; its unit stands in the file of each that uses one. sigma_data: of a source.
     noise: draws the noise that known cells are heard through. steps: (n, 2), the sigmas each sampler step goes from and to.
     embed: (batch, samples) to (batch, features), differentiable; target: (features,), what the wanted sources shall sound like.
+    classify: (batch, samples) to the log odds of each class, (batch, classes), differentiable; label: (classes,), 0 to 1 each.
     """
 
     constrained: int = 0
@@ -28,6 +29,8 @@ class LikelihoodOptions:
     steps: Tensor | None = None
     embed: Callable[[Tensor], Tensor] | None = None
     target: Tensor | None = None
+    classify: Callable[[Tensor], Tensor] | None = None
+    label: Tensor | None = None
 
 
 class Likelihood(Protocol):

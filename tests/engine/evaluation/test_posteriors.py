@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from engine.diffusion.noise import Noise
+from engine.errors import PresetError
 from engine.evaluation import posteriors
-from engine.evaluation.priors import one_process, three_processes
-from engine.likelihoods import KNOWN, LikelihoodOptions
+from engine.evaluation.priors import IndependentGaussians, one_process, three_processes
+from engine.likelihoods import KNOWN, LikelihoodOptions, classifier
 from engine.likelihoods.gradient import guided, norm, normalised
 from engine.stemgrid import StemGrid
 
@@ -75,3 +76,31 @@ def test_the_gradient_reaches_the_gap_through_the_estimate(name):
 
 def test_the_steps_of_table_methods_are_all_measured():
     assert {name for name, _, _ in posteriors.METHODS.values()} == set(KNOWN)
+
+
+def test_classifier_guidance_is_the_gradient_of_the_cross_entropy_through_the_denoiser():
+    """Against the chain rule on paper: for D(x) = k x and log odds <a_c, sum of wanted D>, the slope is k sum_c (p_c - y_c) a_c."""
+    prior, generator = IndependentGaussians([0.3, 0.3]), torch.Generator().manual_seed(0)
+    x, a = torch.randn(1, 2, 64, generator=generator), torch.randn(3, 64, generator=generator)
+    sigma, label = torch.tensor(0.4), torch.tensor([1.0, 0.0, 0.0])
+    known = torch.zeros(1, 2, 64, dtype=torch.bool)
+    known[:, 1] = True
+    options = LikelihoodOptions(guidance=0.5, classify=lambda samples: samples @ a.T, label=label)
+    found = classifier(prior, StemGrid(x * known, known), options)(x, sigma)
+    k = 0.3**2 / (0.3**2 + 0.4**2)
+    slope = torch.zeros_like(x)
+    slope[:, 0] = k * ((k * x[:, 0] @ a.T).sigmoid() - label) @ a
+    expected = k * x - 0.5 * 0.4 * slope / slope.square().mean().sqrt()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    before, after = (entropy(d[:, 0] @ a.T, label[None]) for d in (k * x, found))
+    assert after < before
+
+
+def test_a_classifier_that_returns_nan_is_told():
+    grid = StemGrid(torch.zeros(1, 2, 64), torch.zeros(1, 2, 64, dtype=torch.bool))
+    options = LikelihoodOptions(classify=lambda samples: samples[:, :2] * torch.nan, label=torch.tensor([1.0, 0.0]))
+    with pytest.raises(PresetError, match="NaN"):
+        classifier(IndependentGaussians([0.3, 0.3]), grid, options)(torch.randn(1, 2, 64), torch.tensor(0.4))
+    with pytest.raises(PresetError, match="--towards"):
+        classifier(IndependentGaussians([0.3, 0.3]), grid, LikelihoodOptions())
