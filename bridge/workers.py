@@ -115,7 +115,7 @@ def _prepared(desk: Desk) -> tuple[Any, Any]:
     preset = load_preset(desk.order.preset, **desk.order.overrides)
     if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
         desk.folders.inside(preset.model)
-    model = _model(preset.model, preset.device, preset.backend)
+    model = _model(preset.model, preset.device, preset.backend, desk.cancelled)
     return replace(preset, backend=model.backend), model
 
 
@@ -145,14 +145,14 @@ def _spooled(order: Order) -> Any:
 _loaded: dict[tuple[str, str, str], Any] = {}
 
 
-def _model(name: str, device: str, backend: str) -> Any:
+def _model(name: str, device: str, backend: str, cancelled: Callable[[], bool]) -> Any:
     """The model, kept for the next order that wants the same one."""
     from engine.models import load_model
 
     key = (name, device, backend)
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = load_model(name, device, backend)
+        _loaded[key] = load_model(name, device, backend, cancelled)
     return _loaded[key]
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import presets
 from engine.backends import BACKENDS
-from engine.backends.auto import AUTO, REFERENCE, choose
+from engine.backends.auto import AUTO, REFERENCE, Asked, choose
 from engine.cards import CARD, Card, read_card, write_model_folder
 from engine.denoiser import Denoiser, ModelSpec
 from engine.errors import ModelError, StemweaveError
@@ -71,10 +71,13 @@ def find_model(name: str | Path) -> Path:
     )
 
 
-def load_model(name: str | Path = DEFAULT, device: str = "cpu", backend: str = REFERENCE) -> Model:
-    """Load a model by name or folder on a torch device, run by one of BACKENDS, or by "auto": the fastest, else torch."""
+def load_model(
+    name: str | Path = DEFAULT, device: str = "cpu", backend: str = REFERENCE, cancelled: Asked = None
+) -> Model:
+    """Load a model by name or folder on a torch device, run by one of BACKENDS, or by "auto": the fastest, else torch. cancelled:
+    asked while that is found out; raises Cancelled."""
     card = read_card(find_model(name))
-    chosen = resolve_backend(card, device, backend)
+    chosen = resolve_backend(card, device, backend, cancelled)
     try:
         return Model(card, BACKENDS[chosen](card, device), device, chosen)
     except StemweaveError as error:
@@ -84,10 +87,10 @@ def load_model(name: str | Path = DEFAULT, device: str = "cpu", backend: str = R
         return Model(card, BACKENDS[REFERENCE](card, device), device)
 
 
-def resolve_backend(card: Card, device: str, backend: str) -> str:
+def resolve_backend(card: Card, device: str, backend: str, cancelled: Asked = None) -> str:
     """The key of BACKENDS that is meant: for "auto" what measured fastest here. ModelError for one there is not."""
     if backend == AUTO:
-        return choose(card, device).backend
+        return choose(card, device, cancelled).backend
     if backend not in BACKENDS:
         raise ModelError(f"There is no back end called '{backend}'.", f"Back ends: {', '.join([AUTO, *BACKENDS])}.")
     return backend

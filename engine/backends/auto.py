@@ -7,6 +7,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,13 +15,14 @@ from pathlib import Path
 import torch
 
 from engine.backends import BACKENDS
-from engine.backends.exported import cache
+from engine.backends.exported import cache, code
 from engine.cards import Card
 from engine.denoiser import Denoiser
-from engine.errors import StemweaveError
+from engine.errors import Cancelled, StemweaveError
 from engine.export import agreement
 from engine.networks.core import probe
 
+Asked = Callable[[], bool] | None
 AUTO = "auto"
 REFERENCE = "torch"
 SMALL, LARGE = 2_000_000, 300_000_000
@@ -43,11 +45,12 @@ class Choice:
     others: dict[str, str]
 
 
-def choose(card: Card, device: str) -> Choice:
-    """The back end to take for this model on this device: remembered, else measured (once) and remembered."""
+def choose(card: Card, device: str, cancelled: Asked = None) -> Choice:
+    """The back end to take for this model on this device: remembered, else measured (once) and remembered. cancelled: asked before
+    each that is tried and each call; raises Cancelled, and nothing is remembered."""
     choice = remembered(card, device)
     if choice is None:
-        choice = measure(card, device)
+        choice = measure(card, device, cancelled)
         _remember(_place(card, device), choice)
     return choice
 
@@ -67,7 +70,7 @@ def remembered(card: Card, device: str) -> Choice | None:
 
 
 @torch.no_grad()
-def measure(card: Card, device: str) -> Choice:
+def measure(card: Card, device: str, cancelled: Asked = None) -> Choice:
     """Every back end against torch on the same input, taking turns. Those that cannot be used here say why."""
     given = probe(card.spec, 1, min(SAMPLES, card.spec.chunk), device=device)
     started, reference = time.perf_counter(), BACKENDS[REFERENCE](card, device)
@@ -78,6 +81,7 @@ def measure(card: Card, device: str) -> Choice:
     for name, backend in BACKENDS.items():
         if name == REFERENCE:
             continue
+        _heed(cancelled)
         if time.perf_counter() - started > BUDGET:
             others[name] = "not tried: the machine was too busy"
             continue
@@ -95,14 +99,22 @@ def measure(card: Card, device: str) -> Choice:
             others[name] = f"{base / took:.2f} times as fast as torch"
         else:
             running[name] = denoiser
-    return _fastest(running, given, quality, others)
+    return _fastest(running, given, quality, others, cancelled)
 
 
-def _fastest(running: dict[str, Denoiser], given: tuple, quality: dict[str, float], others: dict[str, str]) -> Choice:
+def _heed(cancelled: Asked) -> None:
+    if cancelled and cancelled():
+        raise Cancelled()
+
+
+def _fastest(
+    running: dict[str, Denoiser], given: tuple, quality: dict[str, float], others: dict[str, str], cancelled: Asked
+) -> Choice:
     """The least time of several counts: what else the machine does only ever adds."""
     seconds = dict.fromkeys(running, float("inf"))
     for _ in range(ROUNDS):
         for name, denoiser in running.items():
+            _heed(cancelled)
             seconds[name] = min(seconds[name], _seconds(denoiser, given))
     ratios = {name: seconds[REFERENCE] / taken for name, taken in seconds.items()}
     others |= {
@@ -124,7 +136,7 @@ def _seconds(denoiser: Denoiser, given: tuple) -> float:
 
 
 def _place(card: Card, device: str) -> Path:
-    """Where the choice is kept: another model, machine, number of threads or library, another place."""
+    """Where the choice is kept: another model, code, machine, number of threads or library, another place."""
     libraries = []
     for package in ("torch", "onnx", "onnxruntime", "onnxruntime-gpu"):
         try:
@@ -132,7 +144,7 @@ def _place(card: Card, device: str) -> Path:
         except metadata.PackageNotFoundError:
             continue
     machine = (platform.node(), platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
-    identity = json.dumps([card.digest(), device, machine, libraries, list(BACKENDS)])
+    identity = json.dumps([card.digest(), code(), device, machine, libraries, list(BACKENDS)])
     return cache() / "backends" / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
 

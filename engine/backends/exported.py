@@ -1,5 +1,10 @@
-"""Back ends that run an export: made when a model is first wanted so, and kept in the user's cache folder for the next time."""
+"""Back ends that run an export: made when a model is first wanted so, and kept in the user's cache folder for the next time.
 
+Another model, precision, kind of device, torch or version of the code that makes it is another export.
+"""
+
+import functools
+import hashlib
 import os
 import shutil
 import tempfile
@@ -8,6 +13,7 @@ from pathlib import Path
 import platformdirs
 import torch
 
+from engine import export, formats, networks
 from engine.backends.eager import eager
 from engine.cards import Card
 from engine.denoiser import Denoiser
@@ -37,6 +43,15 @@ def cache() -> Path:
     return platformdirs.user_cache_path("stemweave")
 
 
+@functools.cache
+def code() -> str:
+    """SHA-256 of the sources of all networks and of what exports them: what was made by others is not what torch computes here."""
+    folder, sha = Path(networks.__file__).parent, hashlib.sha256()
+    for path in [*sorted(folder.glob("*.py")), Path(export.__file__), Path(formats.__file__)]:
+        sha.update(hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest()
+
+
 def exported(card: Card, device: str, format: str, precision: str) -> Denoiser:
     """The card's denoiser, its core run from a cached export. ModelError or ResourceError where that cannot be."""
     denoiser = eager(card, device)
@@ -51,7 +66,8 @@ def exported(card: Card, device: str, format: str, precision: str) -> Denoiser:
 def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, precision: str) -> Run:
     """What lies in the cache; what is missing or damaged there is made (again)."""
     kind, suffix = device.partition(":")[0], FORMATS[format].suffix
-    folder = cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-torch{torch.__version__}"
+    made_by = f"{code()[:16]}-torch{torch.__version__}"
+    folder = cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-{made_by}"
     path = folder / f"core{suffix}"
     if folder.exists():
         try:

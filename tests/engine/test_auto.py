@@ -10,7 +10,7 @@ from engine.backends import BACKENDS, auto
 from engine.backends.auto import Choice, choose, measure, remembered
 from engine.cards import read_card
 from engine.denoiser import Denoiser
-from engine.errors import ModelError, ResourceError
+from engine.errors import Cancelled, ModelError, ResourceError
 from engine.models import load_model
 
 
@@ -73,6 +73,30 @@ def test_on_a_machine_too_busy_to_measure_torch_stays(card, offered, monkeypatch
     monkeypatch.setattr(auto, "BUDGET", -1.0)
     choice = measure(card, "cpu")
     assert (choice.backend, choice.others) == ("torch", {"quick": "not tried: the machine was too busy"})
+
+
+def test_cancel_is_heard_while_it_is_measured_and_nothing_is_remembered(card, offered, monkeypatch):
+    """Before each that is tried, and before each call of those that were."""
+    offered(1.0, quick=(0.5, 0.0), quicker=(0.4, 0.0))
+    asked: list[bool] = []
+    choose(card, "cpu", lambda: asked.append(True) or False)
+    assert len(asked) == 2 + 3 * auto.ROUNDS
+    (place,) = (auto.cache() / "backends").iterdir()
+    place.unlink()
+    for turn in range(1, len(asked) + 1):
+        turns = iter(range(1, turn + 1))
+        with pytest.raises(Cancelled):
+            choose(card, "cpu", lambda turns=turns, last=turn: next(turns) == last)
+    with pytest.raises(Cancelled):
+        load_model(card.folder, backend="auto", cancelled=lambda: True)
+    assert remembered(card, "cpu") is None
+
+
+def test_other_code_is_measured_again(card, offered, monkeypatch):
+    offered(1.0, quick=(0.5, 0.0))
+    choose(card, "cpu")
+    monkeypatch.setattr(auto, "code", lambda: "another version")
+    assert remembered(card, "cpu") is None
 
 
 def test_what_answers_with_no_number_is_too_far_off(card, offered):

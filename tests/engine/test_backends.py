@@ -1,11 +1,15 @@
 """Every back end is the same denoiser: same stems, same seed, gradients and all; what is cached is whole or made again."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import platformdirs
 import pytest
 import torch
 from support.models import write_tiny_model, write_tiny_paper_model
 
+from engine import networks
 from engine.backends import BACKENDS, exported
 from engine.cards import read_card
 from engine.denoiser import Conditioning
@@ -108,6 +112,26 @@ def test_other_weights_are_another_export(tmp_path, own_cache):
     for name, chunk in (("one", 32768), ("other", 16384)):
         BACKENDS["torchscript"](read_card(write_tiny_model(tmp_path / name, chunk)), "cpu")
     assert len(list(own_cache.iterdir())) == 2
+
+
+def test_another_version_of_the_code_is_another_export(folder, own_cache, tmp_path, monkeypatch):
+    """It is told by the networks' sources, whichever of them changed."""
+    copy = tmp_path / "networks"
+    shutil.copytree(Path(networks.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(networks, "__file__", str(copy / "__init__.py"))
+    exported.code.cache_clear()
+    same = exported.code()
+    assert same == exported.code.__wrapped__()
+    BACKENDS["torchscript"](read_card(folder), "cpu")
+    with open(copy / "unet2d.py", "a") as file:
+        file.write("# a change")
+    exported.code.cache_clear()
+    assert exported.code() != same
+    BACKENDS["torchscript"](read_card(folder), "cpu")
+    monkeypatch.undo()
+    exported.code.cache_clear()
+    assert exported.code() == same
+    assert len(list((tmp_path / "cache" / "exports").iterdir())) == 2
 
 
 def test_two_that_write_the_same_at_once_both_get_it(folder, own_cache, monkeypatch):
