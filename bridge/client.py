@@ -176,13 +176,15 @@ class Client:
         channels = next(iter(parts.values())).shape[0] if parts else request.channels
         if any(part.shape[0] != channels for part in parts.values()):
             raise BridgeError("What was given differs in channels.", "Make all of it mono, or all of it stereo.")
+        announced = [Part(name, part.shape[1]) for name, part in parts.items()]
         audio = _interleaved(list(parts.values()), channels)
+        del parts  # a song that was not in memory is there only once
         expected = len(audio) + round(request.seconds * request.sample_rate)
         transfer = _Transfer(self, job or str(uuid.uuid4()), audio, expected, on_progress, on_partial)
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
         shape = AudioShape(request.sample_rate, channels, len(audio), hashlib.sha256(audio.data).hexdigest())
         submit = Submit(
-            transfer.job, shape, preset, overrides, [Part(name, part.shape[1]) for name, part in parts.items()],
+            transfer.job, shape, preset, overrides, announced,
             list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
             request.mixture_prompt,
         )  # fmt: skip
@@ -365,8 +367,9 @@ class _Transfer:
         for name, digest in message.stems.items():
             if self.stems[name].sha.hexdigest() != digest:
                 raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
-        result = {name: self.stems[name].samples[:, : message.frames] for name in message.stems}
-        self.result = {name: np.ascontiguousarray(samples) for name, samples in result.items()}
+        self.result = {
+            name: np.ascontiguousarray(self.stems.pop(name).samples[:, : message.frames]) for name in message.stems
+        }
 
 
 class _Stem:
