@@ -23,7 +23,7 @@ from engine.errors import Cancelled
 
 RATE, CHANNELS = 44_100, 2
 HOLD = 1  # the seed of a job that does not end by itself
-PATIENCE = 60.0  # seconds for what always comes
+PATIENCE = 300.0  # seconds for what always comes, on a busy machine late
 
 
 def job(desk: Desk) -> None:

@@ -33,6 +33,11 @@ constexpr size_t kOutlineColumns = 240;
 // What is asked of all tracks of the session.
 enum class Together { nothing, accompany, infill, regenerate };
 
+// What the host's other threads asked for since the last turn.
+struct Wishes {
+    bool cancel, separation, together;
+};
+
 // A saved recipe and its stems; null where the cache no longer has them.
 struct Restored {
     Recipe recipe;
@@ -74,7 +79,9 @@ struct Talker::Shared {
 
   private:
     void follow_settings();
-    void follow_wishes();
+    Wishes wishes();
+    bool listen();
+    void follow(const Wishes& wishes);
     void announce();
     void receive(int wait);
     void handle(const Message& message, const std::string& payload);
@@ -97,18 +104,18 @@ struct Talker::Shared {
 void Talker::Shared::run() {
     server_ = std::make_unique<Server>();
     while (!stop) {
-        const bool came = core->capture.drain(
-            [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
+        const Wishes asked = wishes();
+        const bool came = listen();  // after the wishes: what was played before them belongs to the job
         core->player.collect();
         outgrown_ = outgrown_ || came;
         if (server_->look_after() == Server::News::lost) forget_server();
         announce();
         follow_settings();
-        follow_wishes();
-        receive(came || jobs_.is_busy() ? kShort : kLong);
+        follow(asked);
         keep();
         tell();
         outline();
+        receive(came || jobs_.is_busy() ? kShort : kLong);
     }
     take_down(session_.id());
     server_->leave();
@@ -129,16 +136,23 @@ void Talker::Shared::follow_settings() {
     forget_server();
 }
 
-void Talker::Shared::follow_wishes() {
-    if (wants_cancel.exchange(false)) {
-        wants_together = Together::nothing;
-        jobs_.cancel(*server_);
-    }
+Wishes Talker::Shared::wishes() {
+    const bool cancel = wants_cancel.exchange(false);
+    return {cancel, wants_separation.exchange(false), wants_together != Together::nothing};
+}
+
+// What the callback recorded since; whether there was anything.
+bool Talker::Shared::listen() {
+    return core->capture.drain([this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
+}
+
+void Talker::Shared::follow(const Wishes& asked) {
+    if (asked.cancel) jobs_.cancel(*server_);
     const bool busy = jobs_.is_busy();  // asking again while a job runs replaces nothing
     if (busy) wants_together = Together::nothing;
     try {
-        if (wants_separation.exchange(false) && !busy) jobs_.separate(*server_, take_);
-        if (session_.is_known()) do_together(wants_together.exchange(Together::nothing));
+        if (asked.separation && !busy) jobs_.separate(*server_, take_);
+        if (asked.together && session_.is_known()) do_together(wants_together.exchange(Together::nothing));
     } catch (const std::bad_alloc&) {
         jobs_.no_room();
     }
@@ -201,6 +215,7 @@ void Talker::Shared::receive(int wait) {
 }
 
 void Talker::Shared::handle(const Message& message, const std::string& payload) {
+    if (message.type() == "give") listen();  // all that was played until somebody asked for it
     if (session_.handle(server_->link(), take_, message)) return jobs_.hear_of_tracks(*server_, session_);
     switch (server_->handle(message)) {
     case Server::News::none: return;
@@ -303,7 +318,11 @@ void Talker::set_fill_from(double from) noexcept { shared_->fill_from = from; }
 void Talker::set_fill_to(double to) noexcept { shared_->fill_to = to; }
 double Talker::fill_from() const noexcept { return shared_->fill_from; }
 double Talker::fill_to() const noexcept { return shared_->fill_to; }
-void Talker::cancel() noexcept { shared_->wants_cancel = true; }
+void Talker::cancel() noexcept {
+    shared_->wants_separation = false;  // also what was asked for a moment ago
+    shared_->wants_together = Together::nothing;
+    shared_->wants_cancel = true;
+}
 void Talker::set_role(int role) noexcept { shared_->role = std::clamp(role, 0, static_cast<int>(kRoles.size()) - 1); }
 void Talker::want(int stem, bool on) noexcept {
     if (on) shared_->wanted |= 1u << stem;

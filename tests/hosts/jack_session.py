@@ -64,6 +64,7 @@ class Rig:
         self.blocks: list[tuple[int, np.ndarray]] = []
         self.passed: list[int] = []  # where the transport was, block by block
         self.keeps = False
+        self.stops_at: int | None = None  # or the machine would go on until this program looks again
         self.player.set_process_callback(self.play)
         self.recorder.set_process_callback(self.record)
         self.player.activate()
@@ -86,6 +87,8 @@ class Rig:
         if state != jack.ROLLING:
             return
         self.passed.append(position.frame)
+        if self.stops_at is not None and position.frame >= self.stops_at:
+            self.recorder.transport_stop()
         if self.keeps and position.frame + frames <= self.song.shape[1]:
             self.blocks.append((position.frame, np.stack([port.get_array().copy() for port in self.hears])))
 
@@ -129,9 +132,9 @@ def main(kind: str, formats: str, song_file: str, result: str) -> None:
             rig = Rig(song)
             rig.connect("stemweave")
             rig.player.set_freewheel(True)
+            rig.stops_at = frames
             rig.roll(0, frames)
-            rig.player.transport_stop()
-            time.sleep(0.3)  # the take is drained
+            rig.stops_at = None
             if kind == "jalv":
                 running.stdin.write("set separate 1\n")
                 running.stdin.flush()

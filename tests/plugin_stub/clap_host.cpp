@@ -125,7 +125,6 @@ int main(int, char** argv) {
     plugin->start_processing(plugin);
 
     session.play(0, 96000);
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
     clap_event_param_value value{};
     value.header = {sizeof value, 0, CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_VALUE, 0};
     value.param_id = separate;

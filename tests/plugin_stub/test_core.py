@@ -52,7 +52,7 @@ def test_a_planted_fault_is_found(build, fault):
 
 
 def test_the_cost_of_the_callback_is_reported_for_what_it_does(build):
-    run = subprocess.run([build() / "callback_cost", "0.05"], capture_output=True, text=True, timeout=120)
+    run = subprocess.run([build() / "callback_cost", "0.05"], capture_output=True, text=True, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr
     machine, *rows = run.stdout.splitlines()
     assert "64 samples at 48000 Hz" in machine

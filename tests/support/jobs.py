@@ -1,5 +1,6 @@
 """What a worker can be told to run instead of the engine: quick, slow, deadly."""
 
+import itertools
 import os
 import resource
 import signal
@@ -92,6 +93,16 @@ def cramped(desk: Desk) -> None:
             perform_order(desk)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+
+
+_jobs = itertools.count()
+
+
+def first(desk: Desk) -> None:
+    """The first job as `halves` does it; every later one waits, half done, to be cancelled."""
+    if next(_jobs):
+        desk.order.overrides["seed"] = 17
+    halves(desk)
 
 
 def company(desk: Desk) -> None:
