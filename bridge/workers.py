@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -100,9 +101,17 @@ def perform_order(desk: Desk) -> None:
     request = Request.of(rate, parts, **order.settings)
     out = inside(order.out)
     inside(out / NAME)  # it would follow a link of that name, while stems replace one
+    ours = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    stretches = perform_stretches(model, request, preset, **how(request))
-    for name, path in write_stems(out, stretches, request, made_by(request, paths)).items():
+    try:
+        stretches = perform_stretches(model, request, preset, **how(request))
+        written = write_stems(out, stretches, request, made_by(request, paths))
+    except BaseException:
+        if ours:
+            with suppress(OSError):  # something else lies in it
+                out.rmdir()
+        raise
+    for name, path in written.items():
         desk.wrote(name, path)
 
 
