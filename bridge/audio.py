@@ -16,52 +16,50 @@ class AudioStore:
     """Files by the SHA-256 of their bytes, each a second name (a hard link) of a job's own: none is copied, none comes in half, and
     what a job has is never lost with its name here. Where the file system has no hard links nothing is kept.
 
-    folder: made with the first. now: tells the time. Who knows the hash of somebody's audio can have stems made of it.
+    folder: made with the first. now: tells the time. Who knows the hash of audio that is here can have stems made of it.
     """
 
     def __init__(self, folder: Path, now: Callable[[], float]):
         self.folder, self._now = folder, now
+        self.sizes: dict[str, int] = {}  # hash to bytes
+        self.used: dict[str, float] = {}  # and to when it was last of use
+        for file in sorted(folder.glob("*")):
+            if SHA256.fullmatch(file.name):
+                stat = file.stat()
+                self.sizes[file.name], self.used[file.name] = stat.st_size, stat.st_mtime
 
     def keep(self, sha256: str, file: Path) -> None:
         """Under its hash, which was checked."""
+        kept, new = self.folder / sha256, self.folder / f"{sha256}.new"
         try:
-            self.folder.mkdir(exist_ok=True)
-            with suppress(FileExistsError):
-                os.link(file, self.folder / sha256)
-            self._used(file)
+            if sha256 not in self.sizes or not kept.exists():
+                self.folder.mkdir(exist_ok=True)
+                new.unlink(missing_ok=True)
+                os.link(file, new)
+                os.replace(new, kept)  # whatever a power cut may have left there
+                self.sizes[sha256] = file.stat().st_size
+            self._touch(sha256)
         except OSError as error:
             log.warning("uploaded audio is not kept for another job: %s", error.strerror)
 
     def give(self, sha256: str, size: int, file: Path) -> bool:
         """Make `file`, where audio of that hash and of `size` bytes is here."""
-        if not SHA256.fullmatch(sha256):
+        if self.sizes.get(sha256) != size:
             return False
         try:
-            if (self.folder / sha256).stat().st_size != size:
-                return False
             os.link(self.folder / sha256, file)
-            self._used(file)
+            self._touch(sha256)
         except OSError:
+            self.drop(sha256)
             return False
         return True
 
-    def _used(self, file: Path) -> None:
-        os.utime(file, (self._now(),) * 2)
-
-    def unused(self) -> list[tuple[float, str]]:
-        """What no job has: when it was last of use, and its hash."""
-        return [(stat.st_mtime, sha256) for sha256, stat in self._unused()]
-
-    def unused_bytes(self) -> int:
-        return sum(stat.st_size for _, stat in self._unused())
-
-    def _unused(self) -> list[tuple[str, os.stat_result]]:
-        if not self.folder.is_dir():
-            return []
-        found = [(name, os.stat(self.folder / name)) for name in os.listdir(self.folder) if SHA256.fullmatch(name)]
-        return [(name, stat) for name, stat in found if stat.st_nlink == 1]
+    def _touch(self, sha256: str) -> None:
+        self.used[sha256] = self._now()
+        os.utime(self.folder / sha256, (self.used[sha256],) * 2)
 
     def drop(self, sha256: str) -> None:
-        if SHA256.fullmatch(sha256):
+        if self.sizes.pop(sha256, None) is not None:
+            del self.used[sha256]
             with suppress(OSError):
                 (self.folder / sha256).unlink()

@@ -139,6 +139,11 @@ def approach(door: zmq.Socket, address: str) -> None:
         )
 
 
+def is_local(client: object) -> bool:
+    """Whether a client came by the first door, that of this machine."""
+    return isinstance(client, bytes) and client[:1] == b"\0"
+
+
 def is_loopback(host: str) -> bool:
     """Whether this is one of the names and addresses by which a machine speaks with itself."""
     try:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from bridge.audio import AudioStore
 from bridge.contexts import Gathering
+from bridge.doors import is_local
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
 from bridge.protocol import LINES, AudioShape, Line, Part
@@ -26,6 +27,7 @@ OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
+MOST_AUDIO = 1000  # pieces of audio that no job has
 INPUT = "input.f32"  # a job's audio, in its folder
 
 
@@ -157,6 +159,9 @@ def _came_whole(job: Job) -> bool:
 class Jobs:
     """All jobs by id, the queue among them, and the folder they are spooled in (private to this user).
 
+    Audio that was uploaded is kept for the next job only among programs of this machine: from another one, a hash that somebody was
+    told would be enough to hear the song.
+
     folder: what is kept stays there, and what a server before this one left there is taken up again; None: a temporary one, removed
     on close. quota: bytes that the audio of jobs at rest, and audio that no job has any more, may take; the longest unused goes
     first, but of jobs only those that nobody is there for.
@@ -207,14 +212,16 @@ class Jobs:
         """Whether a job's audio is here already, from another one's upload; it then has it."""
         audio = job.order.audio
         assert audio is not None
-        if not self.audio.give(audio.sha256, audio.frames * job.frame_bytes(), job.order.folder / INPUT):
+        if not is_local(job.owner) or not self.audio.give(
+            audio.sha256, audio.frames * job.frame_bytes(), job.order.folder / INPUT
+        ):
             return False
         job.received = audio.frames
         return True
 
     def uploaded(self, job: Job) -> None:
         """All of its audio has come, and is what was announced."""
-        if job.gathering is None and job.order.audio is not None:
+        if job.gathering is None and job.order.audio is not None and is_local(job.owner):
             self.audio.keep(job.order.audio.sha256, job.order.folder / INPUT)
         self.enqueue(job)
 
@@ -265,25 +272,33 @@ class Jobs:
 
     def make_room(self) -> None:
         """Until all at rest is within the quota, let the longest unused go: audio without a job, jobs without a client."""
-        at_rest: list[tuple[float, Job | str]] = list(self.audio.unused())
-        at_rest += [
-            (self._used.get(job.id, 0), job) for job in self.by_id.values() if job.at_rest and job.owner is None
-        ]
-        for _, one in sorted(at_rest, key=lambda pair: pair[0]):
-            if self._bytes_at_rest() <= self.quota:
+        while self._bytes_at_rest() > self.quota or len(self.audio.sizes) > MOST_AUDIO:
+            in_use = {job.order.audio.sha256 for job in self.by_id.values() if job.order.audio}
+            unused: list[tuple[float, str | Job]] = [
+                (u, sha) for sha, u in self.audio.used.items() if sha not in in_use
+            ]
+            unused += [
+                (self._used.get(job.id, 0), job) for job in self.by_id.values() if job.at_rest and job.owner is None
+            ]
+            if not unused:
                 return
-            if isinstance(one, Job):
-                self.forget(one)
+            oldest = min(unused, key=lambda pair: pair[0])[1]
+            if isinstance(oldest, Job):
+                self.forget(oldest)
             else:
-                self.audio.drop(one)
+                self.audio.drop(oldest)
 
     def _bytes_at_rest(self) -> int:
-        return self.audio.unused_bytes() + sum(self._size(job) for job in self.by_id.values() if job.at_rest)
+        busy = {job.order.audio.sha256 for job in self.by_id.values() if job.order.audio and not job.at_rest}
+        shared = sum(size for sha256, size in self.audio.sizes.items() if sha256 not in busy)
+        return shared + sum(self._size(job) for job in self.by_id.values() if job.at_rest)
 
     def _size(self, job: Job) -> int:
-        """Bytes of its audio. What has ended does not change any more, and is not looked at again for every other that ends."""
+        """Bytes that are its own. What has ended does not change any more, and is not looked at again for every other that ends."""
         if job.id not in self._sizes or job.state in OPEN:
-            self._sizes[job.id] = sum(file.stat().st_size for file in job.order.folder.glob("*"))
+            shared = job.order.audio is not None and job.order.audio.sha256 in self.audio.sizes
+            own = [file for file in job.order.folder.glob("*") if not (shared and file.name == INPUT)]
+            self._sizes[job.id] = sum(file.stat().st_size for file in own)
         return self._sizes[job.id]
 
     def forget(self, job: Job) -> None:

@@ -37,7 +37,9 @@ def serve(
         int | None,
         typer.Option(min=1, max=65535, metavar="PORT", help="of HTTP on this machine, for Prometheus; default: none"),
     ] = None,
-    quota: Annotated[float, typer.Option(min=0, help="gigabytes that finished jobs may take")] = QUOTA / 1e9,
+    quota: Annotated[
+        float, typer.Option(min=0, help="gigabytes that finished jobs and uploaded audio may take")
+    ] = QUOTA / 1e9,
 ) -> None:
     """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
     from bridge.server import Server

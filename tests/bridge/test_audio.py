@@ -102,10 +102,10 @@ def job_with(jobs: Jobs, content: bytes, used: float) -> tuple[Job, str]:
     """A running job that has uploaded so much, and the audio's hash."""
     sha256 = hashlib.sha256(content).hexdigest()
     order = Order(sha256, "separate", {}, jobs.folder_for(sha256), AudioShape(44_100, 1, len(content) // 4, sha256))
-    job = jobs.add(Job(order, b"client"))
+    job = jobs.add(Job(order, b"\0client"))
     job.append(0, content)
     jobs.uploaded(job)
-    os.utime(job.order.folder / INPUT, (used, used))
+    jobs.audio.used[sha256] = used
     job.state = "running"
     return job, sha256
 
@@ -124,6 +124,32 @@ def test_over_the_quota_the_longest_unused_audio_goes_and_none_in_use(tmp_path):
     assert os.listdir(tmp_path / "audio") == [d]
     jobs.close()
     assert b != c
+
+
+def test_a_job_that_goes_takes_its_audio_before_newer_jobs_go(tmp_path):
+    jobs = Jobs(tmp_path, quota=2500)
+    for number in range(3):
+        job, sha256 = job_with(jobs, bytes([number]) * 1000, float(number))
+        job.state, job.owner, jobs._used[job.id] = "failed", None, float(number)
+    jobs.make_room()
+    assert len(jobs.by_id) == len(os.listdir(tmp_path / "audio")) == 2
+    assert sha256 in jobs.by_id
+    jobs.close()
+
+
+def test_another_machine_gets_nothing_by_a_hash_and_leaves_nothing(tmp_path):
+    jobs = Jobs(tmp_path)
+    outside = jobs.add(Job(Order("a", "separate", {}, jobs.folder_for("a"), SHAPE), b"\1client"))
+    outside.append(0, PAYLOAD)
+    jobs.uploaded(outside)
+    assert not jobs.audio.sizes
+    inside = jobs.add(Job(Order("b", "separate", {}, jobs.folder_for("b"), SHAPE), b"\0client"))
+    assert not jobs.find_audio(inside)
+    inside.append(0, PAYLOAD)
+    jobs.uploaded(inside)
+    again = [jobs.add(Job(Order(n, "separate", {}, jobs.folder_for(n), SHAPE), n.encode())) for n in ("\1", "\0")]
+    assert [jobs.find_audio(job) for job in again] == [False, True]
+    jobs.close()
 
 
 def test_where_files_have_one_name_only_nothing_is_kept(tmp_path, monkeypatch):

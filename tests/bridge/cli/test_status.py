@@ -13,9 +13,6 @@ from support.servers import PATIENCE, Speaker, address, running, until
 
 from bridge.protocol import AudioShape, Credit, Submit
 
-AUDIO = np.zeros((1, 88_200), np.float32)
-SHAPE = AudioShape(44_100, 1, 88_200, hashlib.sha256(AUDIO.data).hexdigest())
-
 
 @pytest.fixture(scope="module")
 def busy():
@@ -24,9 +21,13 @@ def busy():
     with running() as server, Speaker(server.port) as speaker:
         for state, seed in (("failed", 15), ("running", 17), ("queued", 0), ("uploading", 0)):
             jobs[state] = str(uuid.uuid4())
-            speaker.say(Submit(jobs[state], SHAPE, overrides={"seed": seed}))
+            audio = np.full(
+                (1, 88_200), len(jobs) / 10, np.float32
+            )  # another each time, or it would not have to be sent
+            shape = AudioShape(44_100, 1, 88_200, hashlib.sha256(audio.data).hexdigest())
+            speaker.say(Submit(jobs[state], shape, overrides={"seed": seed}))
             speaker.hear(Credit, jobs[state])
-            speaker.say_chunk(jobs[state], 0, AUDIO if state != "uploading" else AUDIO[:, :22_050])
+            speaker.say_chunk(jobs[state], 0, audio if state != "uploading" else audio[:, :22_050])
             speaker.hear(Credit, jobs[state])
             until(lambda: server.jobs.by_id[jobs[state]].state == state, state)  # noqa: B023
         yield server, jobs
