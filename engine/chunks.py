@@ -63,13 +63,12 @@ def cover(wanted: np.ndarray, chunk: int, context: int) -> list[tuple[int, int, 
     if not 0 <= context <= chunk // 3:
         raise ValueError(f"The context must be between 0 and a third of a chunk ({chunk // 3}), not {context}.")
     total, settled, pieces = len(wanted), 0, []
-    while wanted[settled:].any():
-        first = settled + int(np.argmax(wanted[settled:]))
-        rest = ~wanted[first:]
-        gap = int(np.argmax(rest)) if rest.any() else total - first
-        start = max(0, min(first - max(context, (chunk - gap) // 2), total - chunk))
-        stop = min(total, start + chunk)
-        goes_on = stop < total and first + gap > stop
-        settled = stop - context // 2 if goes_on else stop
-        pieces.append((start, stop, settled))
+    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))  # where gaps begin and end, in turn
+    for begin, end in edges.reshape(-1, 2).tolist():
+        while (first := max(begin, settled)) < end:
+            start = max(0, min(first - max(context, (chunk - (end - first)) // 2), total - chunk))
+            stop = min(total, start + chunk)
+            goes_on = stop < min(total, end)
+            settled = stop - context // 2 if goes_on else stop
+            pieces.append((start, stop, settled))
     return pieces

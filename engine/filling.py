@@ -101,7 +101,7 @@ def fill(
     pieces = cover(np.logical_not(song.mask.all(axis=0)), spec.chunk, spec.chunk // 3)
     watch = Watch(on_progress, cancelled)
     watch.expect(len(pieces) * preset.calls)
-    known, mask = song.known.copy(), song.mask.copy()
+    known, mask = song.known, song.mask.copy()
     for start, stop, keep in pieces:
         made = _piece(model, song, known, mask, slice(start, stop), preset, style, watch, sample)
         new = ~mask[:, start:keep]
@@ -121,7 +121,7 @@ def gain_of(grid: SongGrid, model: Model) -> float:
     each is taken to be one of several equal ones; 1 where nothing sounds. AudioError when there is a mixture and it is silent."""
     heard, share = grid.mixture, 1.0
     if heard is None:
-        sounding = np.abs(grid.known).max((1, 2)) > 0
+        sounding = grid.known.any((1, 2))
         if not sounding.any():
             return 1.0
         heard, share = grid.known.sum(0), float(np.sqrt(sounding.mean()))
@@ -143,7 +143,11 @@ def _at_model_rate(grid: SongGrid, rate: int, gain: np.float32) -> SongGrid:
         mask = grid.mask[:, below] & grid.mask[:, above]
 
     def move(rows: np.ndarray | None) -> np.ndarray | None:
-        return None if rows is None else np.stack([resample(row, grid.sample_rate, rate) for row in rows]) * gain
+        if rows is None:
+            return None
+        moved = np.stack([resample(row, grid.sample_rate, rate) for row in rows])
+        moved *= gain  # in place: of a quarter of an hour each copy is a gigabyte
+        return moved
 
     mixture = None if grid.mixture is None else resample(grid.mixture, grid.sample_rate, rate) * gain
     known = move(grid.known)

@@ -201,7 +201,8 @@ def _grid(
         mask[spec.sources.index(name), stretch or slice(None)] = False
     if mask.all():
         raise PresetError("There is nothing to make: every cell of the grid is known.", "Name a source with --want.")
-    known = _stack(stems, spec, (len(spec.sources), channels, frames)) * mask[:, None]
+    known = _stack(stems, spec, (len(spec.sources), channels, frames))
+    known *= mask[:, None]
     mixture = request.mixture.samples() if isinstance(request.mixture, Song) else request.mixture
     if mixture is not None:
         check_audio(mixture, request.sample_rate)
