@@ -11,6 +11,7 @@ from bridge.delivery import Delivery
 from bridge.doors import Doors
 from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
 from bridge.jobs import OPEN, Job, Order
+from bridge.logs import event
 from bridge.protocol import (
     TASKS,
     Accepted,
@@ -115,6 +116,7 @@ class Answers:
                 "Update the older of the two.",
             )  # fmt: skip
             return
+        event("client came", client=client, name=message.client[:64], protocol=message.version[:16])
         most = {
             "frames": protocol.MAX_FRAMES, "jobs": protocol.MAX_JOBS, "payload": protocol.MAX_PAYLOAD,
             "header": protocol.MAX_HEADER, "credit": protocol.CREDIT,
@@ -257,7 +259,8 @@ class Answers:
 
     def _leave(self, client: bytes) -> None:
         """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished and was told."""
-        self.heard.pop(client, None)
+        if self.heard.pop(client, None):
+            event("client left", client=client)
         context = self._contexts.leave(client)
         if context:
             self._tell_tracks(context)

@@ -1,11 +1,13 @@
 """What clients are told of their jobs, over whichever protocol: progress, stems as they take them, and how each job ended."""
 
 import logging
+import time
 
 from bridge import errors, protocol
 from bridge.doors import Doors
 from bridge.jobs import OPEN, Job, Jobs, State
 from bridge.limits import Refusal
+from bridge.logs import event
 from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
 from bridge.protocol import Cancelled, Done, Error, Message, Progress, Stretch
@@ -72,7 +74,7 @@ class Delivery:
             self.end(job, "failed", STEM_GONE)
             return True
         except OSError as error:  # too many files are open: one job's trouble, not everybody's
-            log.warning("a stem of job %s cannot be read: %s", job.id, error)
+            log.warning("a stem of job %s cannot be read: %s", job.id[:8], error.strerror)
             return False
         job.outbox.popleft()
         if first + count < last:
@@ -101,4 +103,8 @@ class Delivery:
     def end(self, job: Job, state: State, error: Refusal | None = None) -> None:
         """The job is over; its client hears of it once it has what is finished."""
         self._jobs.end(job, state, error)
+        event(
+            f"job {state}", job.id, job.owner, code=error and error[0], computing_seconds=job.seconds or None,
+            seconds=time.monotonic() - job.asked,
+        )  # fmt: skip
         self._metrics.ended(job)

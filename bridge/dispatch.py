@@ -1,12 +1,14 @@
 """A job's way through the worker: given when its turn has come, heard of, tried again when the worker died, cancelled."""
 
 import logging
+import time
 
 from bridge import errors
 from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.errors import BridgeError
 from bridge.jobs import OPEN, TRIES, Job, Jobs
+from bridge.logs import event
 from bridge.metrics import Metrics
 from bridge.workers import Worker
 
@@ -31,6 +33,7 @@ class Dispatch:
         if self._worker.idle and (job := self._jobs.next()) is not None:
             try:
                 self._worker.give(job)
+                event("job begun", job.id, job.owner, tries=job.tries, waited_seconds=time.monotonic() - job.asked)
             except OSError:
                 self._worker_died()
 
@@ -48,14 +51,14 @@ class Dispatch:
 
     def hear(self) -> None:
         """What the worker has reported since."""
-        for event in self._worker.events():
-            if event[0] == "died":
+        for news in self._worker.events():
+            if news[0] == "died":
                 self._worker_died()
                 return
             job = self._worker.job
-            if job is None or event[1] != job.id:
+            if job is None or news[1] != job.id:
                 continue
-            self._event(job, *event)
+            self._event(job, *news)
 
     def _event(self, job: Job, kind: str, _id: str, *rest) -> None:
         if kind == "progress":
@@ -81,7 +84,6 @@ class Dispatch:
                 if rest[0] == errors.DAMAGED and job.order.audio:
                     self._jobs.audio.drop(job.order.audio.sha256)
                 self._delivery.end(job, "failed", rest)
-            log.info("job %s %s", job.id, job.state)
 
     def _worker_died(self) -> None:
         self._failed_starts = 0 if self._worker.ready else self._failed_starts + 1
@@ -91,7 +93,7 @@ class Dispatch:
             )
         self._metrics.deaths.inc()
         lost = self._worker.replace()
-        log.warning("the worker died%s; started another", f" on job {lost.id}" if lost else "")
+        log.warning("the worker died%s; started another", f" on job {lost.id[:8]}" if lost else "")
         if lost is None:
             return
         if lost.unwanted:

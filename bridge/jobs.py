@@ -17,6 +17,7 @@ from bridge.contexts import Gathering
 from bridge.doors import is_local
 from bridge.errors import BridgeError
 from bridge.ledger import Ledger
+from bridge.logs import event
 from bridge.protocol import LINES, AudioShape, Line, Part
 from bridge.spool import Spool
 
@@ -75,6 +76,7 @@ class Job:
     error: tuple[str, str, str] | None = None  # code, message, hint
     unwanted: bool = False  # cancelled, or its client is gone: not to be tried again
     announced: bool = False  # the client was told how it ended
+    asked: float = field(default_factory=time.monotonic)  # when, by this server's clock
 
     @property
     def id(self) -> str:
@@ -206,6 +208,9 @@ class Jobs:
         if job.keep and self._ledger:
             self._ledger.write(job, self._now())
         self.by_id[job.id] = job
+        audio = job.order.audio
+        length = audio.frames / audio.sample_rate if audio and audio.sample_rate > 0 else None
+        event("job asked for", job.id, job.owner, preset=job.order.preset[:64], audio_seconds=length)
         return job
 
     def find_audio(self, job: Job) -> bool:

@@ -1,13 +1,12 @@
 """`stemweave serve`."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import platformdirs
 import typer
 
-from bridge import protocol
+from bridge import logs, protocol
 from bridge.cli.console import err
 from bridge.jobs import QUOTA
 
@@ -37,6 +36,7 @@ def serve(
         int | None,
         typer.Option(min=1, max=65535, metavar="PORT", help="of HTTP on this machine, for Prometheus; default: none"),
     ] = None,
+    log_json: Annotated[bool, typer.Option("--log-json", help="write the log as JSON, one object a line")] = False,
     quota: Annotated[
         float, typer.Option(min=0, help="gigabytes that finished jobs and uploaded audio may take")
     ] = QUOTA / 1e9,
@@ -44,10 +44,16 @@ def serve(
     """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
     from bridge.server import Server
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.write(log_json)
     spool = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
     server = Server(
-        host, port, osc_port or None, folder=spool, quota=int(quota * 1e9), folders=folder or (), metrics_port=metrics
+        host,
+        port,
+        osc_port or None,
+        folder=spool,
+        quota=int(quota * 1e9),
+        folders=folder or (),
+        metrics_port=metrics,
     )
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
