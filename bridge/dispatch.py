@@ -10,14 +10,10 @@ from bridge.errors import BridgeError
 from bridge.jobs import OPEN, TRIES, Job, Jobs
 from bridge.logs import event
 from bridge.metrics import Metrics
-from bridge.workers import Worker
+from bridge.workers import DIED, Worker
 
 log = logging.getLogger("stemweave")
 
-DIED = (
-    "The process that computes died while it worked on this job, twice.",
-    "Close other programs to free memory, or try a shorter song; the server itself goes on.",
-)
 STARTS = 3  # times in a row a worker may die before it was ready
 
 

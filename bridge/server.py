@@ -35,6 +35,7 @@ class Server:
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
     outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
     in; by default those of bridge.folders.usual. finish: see `drain`. metrics_port: of bridge.metrics; None: none.
+    workers: of bridge.workers.WORKERS.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Server:
         folders: Iterable[Path] = (),
         finish: float = FINISH,
         metrics_port: int | None = None,
+        workers: str = "local",
     ):
         self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
         self._closing_by: float | None = None
@@ -70,7 +72,7 @@ class Server:
             raise
         self.costs = Costs(self.jobs.folder)
         self._limits = Limits(self.jobs, self.folders, self.costs)
-        self.worker = Worker(target, self.folders)
+        self.worker = Worker(target, self.folders, workers)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
         self._answers = Answers(self, self._doors, self._delivery)

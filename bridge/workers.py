@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bridge.costs import Peak
-from bridge.errors import DAMAGED, INTERNAL, code_of
+from bridge.errors import DAMAGED, INTERNAL, BridgeError, code_of
 from bridge.folders import Folders
 from bridge.jobs import CHUNKS, INPUT, Job, Order
 from bridge.protocol import Part
@@ -26,13 +26,20 @@ from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+WORKERS = {"local": "bridge.workers:worker_main", "ray": "bridge.ray_workers:cluster_main"}
+"""Where jobs can run: name to what the worker process is."""
+
+DIED = (
+    "The process that computes died while it worked on this job, twice.",
+    "Close other programs to free memory, or try a shorter song; the server itself goes on.",
+)
 PROGRESS_EVERY = 0.05  # seconds: a network call may take less than a message is worth
 
 
 class Desk:
     """A running order's way to its server: it reports, and asks whether to go on. folders: what it may read and write."""
 
-    def __init__(self, connection: Connection, cancel: Any, number: int, order: Order, folders: Folders):
+    def __init__(self, connection: Any, cancel: Any, number: int, order: Order, folders: Folders):
         self._connection, self._cancel, self._number, self.order = connection, cancel, number, order
         self.folders = folders
         self._last = 0.0
@@ -165,7 +172,7 @@ def _model(name: str, device: str, backend: str, cancelled: Callable[[], bool]) 
     return _loaded[key]
 
 
-def _names() -> tuple[list[str], list[str]]:
+def names() -> tuple[list[str], list[str]]:
     """Models and presets there are. A damaged preset hides the list, not the engine: a job names the fault again."""
     from engine.errors import ModelError
     from engine.models import list_models
@@ -182,21 +189,35 @@ def _names() -> tuple[list[str], list[str]]:
     return models, presets
 
 
+def main_of(workers: str) -> Callable[..., None]:
+    """What a worker process does; workers: of WORKERS. BridgeError where it cannot be had."""
+    if workers not in WORKERS:
+        raise BridgeError(f"There are no workers called '{workers}'.", f"There are: {', '.join(WORKERS)}.")
+    module, function = WORKERS[workers].split(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        raise BridgeError(
+            f"Workers called '{workers}' need a package that is not installed: {error}.",
+            f"Install it: pip install 'stemweave[{workers}]'",
+        ) from error
+
+
 def worker_main(connection: Connection, cancel: Any, target: str, folders: Folders) -> None:
     """The worker process: one order after another until the server hangs up."""
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
     module, function = target.split(":")
     run: Callable[[Desk], None] = getattr(importlib.import_module(module), function)
     try:
-        connection.send(("ready", *_names()))
+        connection.send(("ready", *names()))
         while True:
             number, order = connection.recv()
-            connection.send(_outcome(run, Desk(connection, cancel, number, order, folders)))
+            connection.send(outcome(run, Desk(connection, cancel, number, order, folders)))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 
 
-def _outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
+def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
     job, started, peak = desk.order.job, time.monotonic(), Peak()
     try:
         if not _intact(desk.order):
@@ -236,7 +257,7 @@ def _intact(order: Order) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == order.audio.sha256
 
 
-def _leave_with_parent(parent: int) -> None:
+def leave_with_parent(parent: int) -> None:
     """A worker whose server was killed must not go on computing for nobody."""
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -244,10 +265,10 @@ def _leave_with_parent(parent: int) -> None:
 
 
 class Worker:
-    """The server's end of one worker process; starts another when it dies."""
+    """The server's end of one worker process; starts another when it dies. workers: of WORKERS."""
 
-    def __init__(self, target: str = PERFORM, folders: Folders | None = None):
-        self.target, self.folders = target, folders or Folders()
+    def __init__(self, target: str = PERFORM, folders: Folders | None = None, workers: str = "local"):
+        self.target, self.folders, self._main = target, folders or Folders(), main_of(workers)
         self.job: Job | None = None
         self.models: list[str] = []
         self.presets: list[str] = []
@@ -261,7 +282,7 @@ class Worker:
         self.connection, theirs = self._context.Pipe()
         self.cancel_number = self._context.RawValue("q", 0)  # raw: a lock would outlive a killed worker
         self.process = self._context.Process(
-            target=worker_main, args=(theirs, self.cancel_number, self.target, self.folders), daemon=True,
+            target=self._main, args=(theirs, self.cancel_number, self.target, self.folders), daemon=True,
             name="stemweave-worker",
         )  # fmt: skip
         self.process.start()

@@ -36,6 +36,10 @@ def serve(
         int | None,
         typer.Option(min=1, max=65535, metavar="PORT", help="of HTTP on this machine, for Prometheus; default: none"),
     ] = None,
+    workers: Annotated[
+        str,
+        typer.Option(help="where jobs run: local, or ray (the cluster RAY_ADDRESS names, else one on this machine)"),
+    ] = "local",
     log_json: Annotated[bool, typer.Option("--log-json", help="write the log as JSON, one object a line")] = False,
     quota: Annotated[
         float, typer.Option(min=0, help="gigabytes that finished jobs and uploaded audio may take")
@@ -54,6 +58,7 @@ def serve(
         quota=int(quota * 1e9),
         folders=folder or (),
         metrics_port=metrics,
+        workers=workers,
     )
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))

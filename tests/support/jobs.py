@@ -126,3 +126,10 @@ def stubborn(desk: Desk) -> None:
     desk.progress(0.5)
     while True:
         time.sleep(0.05)
+
+
+def signed(desk: Desk) -> None:
+    """`halves`, by whoever puts down its process id first, in `signed` beside the audio, a line each try."""
+    with open(desk.order.folder / "signed", "a") as file:
+        print(os.getpid(), file=file)
+    halves(desk)
