@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -16,13 +17,32 @@ from bridge.protocol import (
     MAX_HEADER,
     MAX_PAYLOAD,
     MESSAGES,
+    Accepted,
     AudioShape,
+    Bye,
+    Cancel,
+    Cancelled,
     Chunk,
+    Credit,
+    Done,
+    Error,
+    Give,
     Hello,
+    Join,
     Line,
+    Pair,
+    Paired,
     Part,
+    Ping,
+    Pong,
+    Progress,
+    Report,
+    Status,
+    Stretch,
     Submit,
     Track,
+    Tracks,
+    Welcome,
     chunk,
     decode,
     encode,
@@ -112,26 +132,56 @@ def test_the_documents_version_is_the_codes():
     assert re.search(r"version \*\*(\S+)\*\*", DOCUMENT)[1] == protocol.VERSION
 
 
+JOB = "6f1c2a90-0000-4000-8000-000000000001"
+KEY = "))e:%m]JcnkLOB5(Kc[9bpy)N3h6*PYv&]sD<EMn"
+EXAMPLES: dict[str, list] = {
+    "hello": encode(Hello("0.1", "example")),
+    "welcome": encode(Welcome("0.5", "5e55", "0.1.0", ["default"], ["separate"], {"jobs": 16, "credit": 8}, ["separate"])),
+    "submit": encode(Submit(JOB, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7})),
+    "prompted": encode(
+        Submit(
+            JOB, AudioShape(44100, 2, 0, hashlib.sha256(b"").hexdigest()), "generate", {"model": "text"}, seconds=4.0,
+            prompts={"keys": "grand piano", "bass": "fretless bass"}, mixture_prompt="slow jazz",
+        )
+    ),
+    "join": encode(Join("session", Track("track", "Bass DI", "bass", 48000, -500, 96000, False))),
+    "tracks": encode(Tracks("my session", [Track("t1", "Bass", "bass", 44100, 88200, 441000), Track("t2", takes_part=False)])),
+    "give": encode(Give(JOB, 0, 44100, 88200, 2)),
+    "accepted": encode(Accepted(JOB, "uploading", 65536)),
+    "chunk": protocol.chunk(JOB, "", 0, bytes.fromhex("0000003f000000bf")),
+    "credit": encode(Credit(JOB, 8)),
+    "progress": encode(Progress(JOB, 0.25)),
+    "stretch": encode(Stretch(JOB, 262144)),
+    "done": encode(Done(JOB, {"bass": "ab" * 32}, 2, 1.5)),
+    "cancel": encode(Cancel(JOB)),
+    "cancelled": encode(Cancelled(JOB)),
+    "error": encode(Error("limit", "16 jobs of this client are open already.", "Wait for one, or cancel one.", job=JOB)),
+    "status": encode(Status()),
+    "report": encode(Report("5e55", {"running": 1}, 4242, 60.5, [Line(JOB[:8], "running", "separate", 0.25, 22.0)])),
+    "ping": encode(Ping()),
+    "pong": encode(Pong("5e55")),
+    "pair": encode(Pair("0.5", "laptop")),
+    "paired": encode(Paired(KEY, "studio")),
+    "bye": encode(Bye()),
+}  # fmt: skip
+
+
 def test_the_documents_bytes_are_what_is_written_and_read():
-    job = "6f1c2a90-0000-4000-8000-000000000001"
-    payload = bytes.fromhex("0000003f000000bf")
-    examples = {
-        "hello": encode(Hello("0.1", "example")),
-        "submit": encode(Submit(job, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7})),
-        "prompted": encode(
-            Submit(
-                job,
-                AudioShape(44100, 2, 0, hashlib.sha256(b"").hexdigest()),
-                "generate",
-                {"model": "text"},
-                seconds=4.0,
-                prompts={"keys": "grand piano", "bass": "fretless bass"},
-                mixture_prompt="slow jazz",
-            )
-        ),
-        "chunk": chunk(job, "", 0, payload),
-    }
-    for name, frames in examples.items():
-        written = re.search(rf"<!-- {name} -->\n```\n(.*?)```", DOCUMENT, re.S)[1].split("\n\n")
-        assert [bytes.fromhex("".join(frame.split())) for frame in written] == frames
-        assert decode([bytes(frame) for frame in frames]) is not None
+    """Each header also as JSON, for who reads."""
+    assert set(EXAMPLES) - {"prompted"} == {kind.__name__.lower() for kind in MESSAGES}
+    for name, frames in EXAMPLES.items():
+        found = re.search(rf"<!-- {name} -->\n```json\n(.*?)```\n\n```\n(.*?)```", DOCUMENT, re.S)
+        assert found, f"PROTOCOL.md has no example of {name}"
+        written = [bytes.fromhex("".join(frame.split())) for frame in found[2].split("\n\n")]
+        assert written == frames
+        assert msgspec.msgpack.decode(written[0]) == json.loads(found[1])
+        assert decode(written) is not None
+
+
+def test_an_integer_does_for_a_float_and_never_the_other_way_round():
+    assert decode([msgspec.msgpack.encode({"type": "progress", "job": "a", "fraction": 1})]) == (
+        Progress("a", 1.0),
+        b"",
+    )
+    with pytest.raises(ProtocolError, match="chunks"):
+        decode([msgspec.msgpack.encode({"type": "credit", "job": "a", "chunks": 1.5})])

@@ -34,9 +34,9 @@ def read(tool: str, headers: list[bytes]) -> list[dict]:
 
 def test_the_plug_in_writes_the_documents_bytes(tool):
     text = files("bridge").joinpath("PROTOCOL.md").read_text(encoding="utf-8")
-    examples = re.findall(r"<!-- (\w+) -->\n```\n([0-9a-f\s]+?)\n```", text)
-    assert {"hello", "submit", "chunk"} <= {name for name, _ in examples}
+    examples = re.findall(r"<!-- (\w+) -->\n```json\n[^`]*```\n\n```\n([0-9a-f\s]+?)\n```", text)
     ours = written(tool)
+    assert set(ours) <= {name for name, _ in examples}
     for name, block in examples:
         if name in ours:
             header = bytes.fromhex(block.split("\n\n")[0].replace("\n", ""))
