@@ -1,7 +1,8 @@
 """Where results go: a folder of stems with the recipe they were made by, and nothing the user has replaced unasked."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: st
 
 def run(
     request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str, folder: Path
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Generator[dict[str, np.ndarray]]:
     """On the server that is named; where none is, on the one that answers at the usual address, else here. A server goes on when
     this program or the connection ends; the ticket in `folder` finds the job again. Stretches as of `engine.perform_stretches`."""
     with progress_bar(title) as progress, interrupt_flag() as cancelled:
@@ -97,15 +98,15 @@ def run(
 
 
 def write(
-    folder: Path, stretches: Iterator[dict[str, np.ndarray]], request: Request, recipe: Recipe, given: list[Path],
+    folder: Path, stretches: Generator[dict[str, np.ndarray]], request: Request, recipe: Recipe, given: list[Path],
     overwrite: bool, as_json: bool,
 ) -> dict[str, Path]:  # fmt: skip
     """The stems and their recipe, as they come; says what was written, and where by name."""
-    first = next(stretches)
-    spare(
-        given, folder, list(first), overwrite
-    )  # a server may have another model under the same name, of other sources
-    paths = write_stems(folder, itertools.chain([first], stretches), request, recipe)
+    with closing(stretches):  # whatever becomes of the files, the progress bar ends
+        first = next(stretches)
+        # A server may have another model under the same name, with other sources.
+        spare(given, folder, list(first), overwrite)
+        paths = write_stems(folder, itertools.chain([first], stretches), request, recipe)
     ticket.drop(folder)
     if as_json:
         frames = soundfile.info(str(next(iter(paths.values())))).frames
