@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.audio import read_audio
@@ -15,7 +16,7 @@ from engine.backends import BACKENDS
 from engine.cards import read_card
 from engine.errors import StemweaveError
 from engine.evaluation import si_sdr
-from engine.export import agreement
+from engine.export import agreement, relative_error
 from engine.models import DEFAULT, Model, find_model, load_model
 from engine.networks.core import core_inputs, core_of, probe
 from engine.pipeline import separate
@@ -110,6 +111,36 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
             **agrees, **stems.get(backend, {}),
         })  # fmt: skip
     return rows + [{"device": device, "backend": backend, "found": why} for backend, why in failed.items()]
+
+
+def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]]:
+    """What guidance asks of the network, a call and the product of a vector with its Jacobian: by torch's autograd, as guidance
+    does it, and by one graph of both, traced by `make_fx`, of which autograd is no part.
+
+    milliseconds: medians, ratio: autograd's over this one's in the same round. error: of the product, relative to autograd's.
+    """
+    card = read_card(find_model(model))
+    denoiser = load_model(card.folder).denoiser
+    inputs = core_inputs(denoiser, probe(card.spec, 1, card.spec.chunk))
+    core, given = core_of(denoiser).requires_grad_(False), (*inputs, torch.randn_like(core_of(denoiser)(*inputs)))
+
+    def autograd(x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(core(x, *others[:-1]), x, others[-1])[0]
+
+    graph = make_fx(autograd)(*given)
+    tried = {"the call alone": _call(core, inputs), "autograd": _call(autograd, given), "graph": _call(graph, given)}
+    with torch.no_grad():
+        wanted, found = autograd(*given), graph(*given)
+        times = turns(tried, rounds)
+    return [
+        {
+            "way": way, "milliseconds": 1000 * statistics.median(seconds), "ratio": _ratio(times["autograd"], seconds),
+            "error": relative_error(found, wanted) if way == "graph" else None,
+        }
+        for way, seconds in times.items()
+    ]  # fmt: skip
 
 
 def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], dict[str, str]]:

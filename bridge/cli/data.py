@@ -204,25 +204,29 @@ SUITES = {
         "of the processor": "processor", "x the first": "ratio", "first stems after, s": "first_stem",
         "largest memory, MB": "peak_mb",
     },
+    "guidance": {"way": "way", "ms": "milliseconds", "x autograd": "ratio", "relative error": "error"},
     "peers": {"way": "way", "ms a chunk and call": "milliseconds", "x theirs": "ratio", "calls agree, dB": "agreement_db"},
 }  # fmt: skip
 """What `bench` measures, and the columns of its tables: heading to key of a row."""
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="separate, denoiser (by back end), scale, bridge or peers")] = "separate",
+    suite: Annotated[
+        str, typer.Argument(help="separate, denoiser (by back end), guidance, scale, bridge or peers")
+    ] = "separate",
     as_json: Annotated[bool, typer.Option("--json")] = False,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
-    model: Annotated[str, typer.Option(help="by name or folder; of the suites denoiser and scale")] = "default",
+    model: Annotated[str, typer.Option(help="by name or folder; of the suites denoiser, guidance and scale")] = "default",
     minutes: Annotated[list[float] | None, typer.Option(min=0.01, help="lengths of the suite scale")] = None,
 ) -> None:  # fmt: skip
     """How fast it is here, rounds taking turns: `separate`, seconds of work a second of the demo song costs (below 1 is faster than
-    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `scale`, time
-    and memory of whole songs of several lengths (an hour among them) and batches; `bridge`, what the way to a server and back costs
-    beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's network and sampler by their package, beside ours."""
+    real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `guidance`,
+    its gradient by autograd and by a graph; `scale`, time and memory of whole songs of several lengths (an hour among them) and
+    batches; `bridge`, what the way to a server and back costs beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's
+    network and sampler by their package, beside ours."""
     from bridge.bench import bench_bridge
     from bridge.scale import MINUTES, bench_scale
-    from engine.bench import bench_denoiser, bench_separate
+    from engine.bench import bench_denoiser, bench_guidance, bench_separate
     from engine.peers import bench_peers
 
     if suite not in SUITES:
@@ -230,6 +234,8 @@ def bench(
     with err.status("measuring"):
         if suite == "denoiser":
             rows = bench_denoiser(model, rounds)
+        elif suite == "guidance":
+            rows = bench_guidance(model, rounds)
         elif suite == "scale":
             rows = list(bench_scale(model, minutes or MINUTES))
         else:

@@ -6,7 +6,7 @@ from support.models import write_tiny_model
 
 from engine import bench
 from engine.backends import BACKENDS
-from engine.bench import bench_denoiser, turns
+from engine.bench import bench_denoiser, bench_guidance, turns
 from engine.errors import ModelError, ResourceError
 
 
@@ -34,6 +34,14 @@ def test_a_row_for_each_back_end_with_its_speed_and_what_its_stems_lose(model, m
             assert abs(row["loss_db"]) < 0.1
     without = [(row["backend"], row["found"]) for row in found if row["device"] == "cuda"]
     assert without == [(name, "not measured") for name in BACKENDS]
+
+
+def test_a_graph_of_the_gradient_is_autograds_and_is_timed_beside_it(model):
+    rows = {row["way"]: row for row in bench_guidance(model, 2)}
+    assert list(rows) == ["the call alone", "autograd", "graph"]
+    assert all(row["milliseconds"] > 0 for row in rows.values())
+    assert rows["autograd"]["ratio"] == 1
+    assert rows["graph"]["error"] < 1e-4
 
 
 def test_a_back_end_that_cannot_be_used_says_why_and_the_others_are_measured(model, monkeypatch):
