@@ -48,7 +48,7 @@ def _by_likeness(known: np.ndarray, mask: np.ndarray, gap: slice, sample_rate: i
         count += np.bincount(lag, both.ravel(), 2 * columns)
     enough = count >= 0.5 * count[columns]
     short = round(SHORTEST_LAG * sample_rate / HOP)
-    enough[columns - short : columns + short] = False
+    enough[max(0, columns - short) : columns + short] = False
     order = np.argsort(np.where(enough, total / np.maximum(count, 1), np.inf), kind="stable")
     return [int(index - columns) * HOP for index in order if enough[index]]
 

@@ -47,3 +47,4 @@ def test_where_there_is_nothing_to_repeat_nothing_is_found():
     truth = song(1)
     assert repeat(np.zeros_like(truth), wanted(BAR, 0, BAR), RATE) is None
     assert repeat(truth, wanted(BAR, 100, BAR - 100), RATE) is None
+    assert repeat(truth[..., :4000], wanted(4000, 3000, 4000), RATE) is None  # shorter than any lag that is tried
