@@ -107,7 +107,6 @@ void Talker::Shared::run() {
         const Wishes asked = wishes();
         const bool came = listen();  // after the wishes: what was played before them belongs to the job
         core->player.collect();
-        outgrown_ = outgrown_ || came;
         if (server_->look_after() == Server::News::lost) forget_server();
         announce();
         follow_settings();
@@ -143,7 +142,10 @@ Wishes Talker::Shared::wishes() {
 
 // What the callback recorded since; whether there was anything.
 bool Talker::Shared::listen() {
-    return core->capture.drain([this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
+    const bool came = core->capture.drain(
+        [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
+    outgrown_ = outgrown_ || came;
+    return came;
 }
 
 void Talker::Shared::follow(const Wishes& asked) {
