@@ -1,6 +1,7 @@
 #include "window/widgets.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stemweave {
 namespace {
@@ -91,7 +92,7 @@ void Pen::wave(const Box& box, const float* peaks, size_t columns, Colour colour
     const float middle = box.y + box.h / 2, step = box.w / static_cast<float>(columns);
     nvg_.beginPath();
     for (size_t i = 0; i < columns; ++i) {
-        const float half = std::max(0.5f, peaks[i] * (box.h / 2 - 1));
+        const float half = std::max(0.5f, std::sqrt(peaks[i]) * (box.h / 2 - 1));  // quiet parts are seen too
         nvg_.rect(box.x + static_cast<float>(i) * step, middle - half, step, 2 * half);
     }
     nvg_.fillColor(colour_of(colour));

@@ -72,8 +72,8 @@ std::string trouble(const Shown& shown) {
 }
 
 std::string name_of(const Track& track, size_t number, bool is_mine) {
-    const std::string name = track.name.empty() ? "Track " + std::to_string(number) : track.name;
-    return is_mine ? name + " (this one)" : name;
+    if (!track.name.empty()) return track.name;
+    return is_mine ? "This track" : "Track " + std::to_string(number);
 }
 
 std::vector<std::pair<std::string, std::string>> findings(const Shown& shown) {

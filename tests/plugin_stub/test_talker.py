@@ -4,14 +4,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import zmq
 from support.bare_host import FRAMES, SHUTDOWN, BareHost
-from support.servers import killable, running, until
+from support.servers import answering, killable, running, until
 
 from bridge import protocol
 from bridge.ports import free_port
@@ -32,31 +29,6 @@ def host(build, tmp_path):
     for each in hosts:
         if each.process.poll() is None:
             each.close()
-
-
-@contextmanager
-def answering(port: int, reply) -> Iterator[None]:
-    """A ROUTER that is no stemweave server: says reply(frames) to whatever comes."""
-    router = zmq.Context.instance().socket(zmq.ROUTER)
-    router.linger = 0
-    router.bind(f"tcp://127.0.0.1:{port}")
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            if router.poll(50):
-                identity, *frames = router.recv_multipart()
-                for answer in reply(frames):
-                    router.send_multipart([identity, *answer])
-        router.close()
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_a_take_is_separated_played_kept_and_brought_back_without_a_server(host):

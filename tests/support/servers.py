@@ -116,6 +116,31 @@ def killable(
         process.wait()
 
 
+@contextmanager
+def answering(port: int, reply: Callable[[list[bytes]], list[list[bytes]]]) -> Iterator[None]:
+    """A ROUTER that is no stemweave server: says reply(frames) to whatever comes."""
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router.linger = 0
+    router.bind(f"tcp://127.0.0.1:{port}")
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            if router.poll(50):
+                identity, *frames = router.recv_multipart()
+                for answer in reply(frames):
+                    router.send_multipart([identity, *answer])
+        router.close()
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def address(server: Server) -> str:
     return f"tcp://127.0.0.1:{server.port}"
 

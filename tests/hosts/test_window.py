@@ -1,0 +1,275 @@
+"""The plug-in's window on a screen that is none (Xvfb), in the CLAP's small host and as the JACK standalone.
+
+STEMWEAVE_PICTURES=FOLDER keeps what was seen there: this is how the README's pictures are made.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imsave
+from support.servers import PATIENCE, answering
+from support.tools import cmake_build
+
+from bridge import protocol
+from bridge.ports import free_port
+from engine.audio import read_audio
+from presets import DEMO
+
+SEPARATION = 300.0  # seconds; a guard against hanging
+NO_SERVER = "tcp://127.0.0.1:9"
+WIDTH, HEIGHT = 720, 520  # points
+PROGRESS = (24, 128, 118)
+BAR = slice(16, 704)  # the progress bar, its top row above all letters
+BAR_TOP = 442
+HEADER = (slice(0, 44), slice(404, 712))  # what the connection says
+TROUBLE = (slice(470, 510), slice(16, 704))
+FILES = (slice(396, 430), slice(574, 704))  # the button, lit when there are any
+GRID = (slice(226, 376), slice(216, 704))
+STEMS = (slice(204, 432), slice(0, 720))
+TRACKS = (slice(74, 194), slice(216, 704))
+OPEN, DONE, CANCELLED = (1, 2, 3), 4, 5  # of the parameter Job
+SEPARATE, CANCEL, REVEAL, DOCTOR, WANT_BASS = (76, 413), (322, 413), (639, 413), (298, 22), (30, 240)
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """A screen of 1600 x 1200 that nobody sees."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as says:
+        number = says.readline().strip()
+    assert number, "Xvfb did not start"
+    yield f":{number}"
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory) -> Path:
+    """Eight seconds of the demo song, which the capture's ring holds at once: stereo float32, interleaved."""
+    stems = [read_audio(DEMO / f"{source}.flac").samples for source in ("bass", "drums", "guitar", "piano")]
+    path = tmp_path_factory.mktemp("song") / "song.f32"
+    np.sum(stems, axis=0, dtype=np.float32).T[: 8 * 48000].astype("<f4").tofile(path)
+    return path
+
+
+class Plugin:
+    """The CLAP in a host that can show its window."""
+
+    def __init__(self, program: Path, clap: Path, folder: Path, **environment: str):
+        self.folder = folder
+        command = [str(program), str(clap)]
+        pipe = subprocess.PIPE
+        env = {**os.environ, "STEMWEAVE_TAKES": str(folder / "takes"), **environment}
+        self.process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
+
+    def ask(self, command: str) -> dict:
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the host died at: {command}"
+        return json.loads(line)
+
+    def get(self, parameter: str) -> float:
+        return self.ask(f"get {parameter}")["value"]
+
+    def until(self, condition: Callable[[], object], what: str) -> object:
+        end = time.monotonic() + SEPARATION
+        while not (value := self.ask("idle 20") == {} and condition()):
+            assert time.monotonic() < end, f"waited in vain: {what}"
+        return value
+
+    def click(self, place: tuple[int, int], scale: int = 1) -> None:
+        self.ask(f"click {place[0] * scale} {place[1] * scale}")
+
+    def shot(self, name: str) -> np.ndarray:
+        """(height, width, 3) uint8: what the window shows."""
+        path = self.folder / f"{name}.ppm"
+        size = self.ask(f"shot {path}")
+        pixels = np.frombuffer(path.read_bytes(), np.uint8)[-size["width"] * size["height"] * 3 :]
+        pixels = pixels.reshape(size["height"], size["width"], 3)
+        if folder := os.environ.get("STEMWEAVE_PICTURES"):
+            imsave(Path(folder) / f"{name}.png", pixels)
+        return pixels
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        assert self.process.wait(PATIENCE) == 0
+
+
+@pytest.fixture
+def plugin(formats, display, tmp_path):
+    """plugin(server): the CLAP in its host; its window is not open yet."""
+    programs = cmake_build("plugin-tests-plain", "-DSTEMWEAVE_TESTS=ON", "-DSTEMWEAVE_PLUGIN=OFF")
+    plugins = []
+
+    def start(server: str, **environment: str) -> Plugin:
+        clap = formats / "stemweave.clap"
+        plugins.append(
+            Plugin(programs / "window_host", clap, tmp_path, DISPLAY=display, STEMWEAVE_SERVER=server, **environment)
+        )
+        return plugins[-1]
+
+    yield start
+    for each in plugins:
+        each.close()
+
+
+def part(pixels: np.ndarray, place: tuple[slice, slice], scale: int = 1) -> np.ndarray:
+    return pixels[tuple(slice(side.start * scale, side.stop * scale) for side in place)]
+
+
+def lit(pixels: np.ndarray) -> float:
+    """The share of pixels that stand out from the ground: letters and lines."""
+    return float((pixels.max(axis=2) > 140).mean())
+
+
+def bar(pixels: np.ndarray, scale: int = 1) -> float:
+    """The share of the progress bar that has its colour."""
+    row = pixels[BAR_TOP * scale, BAR.start * scale : BAR.stop * scale].astype(int)
+    return float((np.abs(row - PROGRESS).max(axis=1) < 12).mean())
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool((np.abs(one.astype(int) - other).max(axis=2) > 40).mean() > 0.002)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_separation_is_seen_from_the_first_look_to_the_stems(plugin, live_server, song, scale):
+    seen = plugin(live_server)
+    seen.ask(f"open {scale}")
+    seen.until(lambda: seen.get("Connection") == 2, "the connection")
+    first = seen.shot(f"idle-{scale}x")
+    assert first.shape == (HEIGHT * scale, WIDTH * scale, 3)
+    assert lit(part(first, HEADER, scale)) > 0.01
+    assert lit(part(first, TROUBLE, scale)) == 0
+    assert bar(first, scale) == 0
+
+    seen.ask(f"play {song}")
+    seen.until(lambda: lit(part(seen.shot("recorded"), TRACKS, scale)) > 0.02, "the track's outline")
+    seen.click(SEPARATE, scale)
+    seen.until(lambda: seen.get("Progress") > 0.2 or seen.get("Job") >= DONE, "progress")
+    before = seen.get("Progress")
+    seen.until(lambda: bar(seen.shot(f"working-{scale}x"), scale) > before - 0.005, "the bar, which keeps up")
+    working = seen.shot(f"working-{scale}x")
+    assert bar(working, scale) < seen.get("Progress") + 0.005
+    seen.until(lambda: seen.get("Job") >= DONE, "the stems")
+    assert seen.get("Job") == DONE
+    empty = lit(part(first, GRID, scale))
+    seen.until(lambda: lit(part(seen.shot("drawn"), GRID, scale)) > empty + 0.05, "the stems' outlines")
+    seen.until(lambda: lit(part(seen.shot("drawn"), FILES, scale)) > 0.01, "files to reveal")
+    assert bar(seen.shot("drawn"), scale) == 1
+    finished = seen.shot(f"finished-{scale}x")
+    assert differ(first, working)
+    assert differ(first, finished)
+
+
+def test_twice_the_scale_is_the_same_picture_with_twice_the_detail(plugin):
+    once, twice = plugin(NO_SERVER), plugin(NO_SERVER)
+    pictures = []
+    for each, scale in ((once, 1), (twice, 2)):
+        each.ask(f"open {scale}")
+        pictures.append(part(each.shot("scale"), STEMS, scale).mean(axis=2))  # what no server has a say in
+    small, large = pictures
+    halved = large.reshape(small.shape[0], 2, small.shape[1], 2).mean(axis=(1, 3))
+    assert np.corrcoef(small.ravel(), halved.ravel())[0, 1] > 0.8
+    doubled = small.repeat(2, axis=0).repeat(2, axis=1)
+    assert np.abs(large - doubled).mean() > 0.5, "it was only blown up"
+
+
+def test_the_bar_is_as_long_as_the_server_says_and_its_error_is_told(plugin, song):
+    port = free_port()
+    said = {"fraction": 0.37, "error": False}
+
+    def reply(frames: list[bytes]) -> list[list[bytes]]:
+        message = protocol.decode(frames)[0]
+        if isinstance(message, protocol.Hello):
+            return [protocol.encode(protocol.Welcome(protocol.VERSION, "s", "1", [], [], {}, []))]
+        if isinstance(message, protocol.Submit):
+            said["job"] = message.job
+        if isinstance(message, protocol.Ping):
+            answers = [protocol.encode(protocol.Pong("s"))]
+            if "job" in said:
+                answers.append(protocol.encode(protocol.Accepted(said["job"], "running", 0)))
+                answers.append(protocol.encode(protocol.Progress(said["job"], said["fraction"])))
+            if said["error"]:
+                wrong = protocol.Error("audio", "The tape is torn.", "Splice it.", job=said["job"])
+                answers.append(protocol.encode(wrong))
+            return answers
+        return []
+
+    with answering(port, reply):
+        seen = plugin(f"tcp://127.0.0.1:{port}")
+        seen.ask("open 1")
+        seen.until(lambda: seen.get("Connection") == 2, "the connection")
+        seen.ask(f"play {song}")
+        seen.ask("set 1 Separate")
+        for fraction in (0.37, 0.8):
+            said["fraction"] = fraction
+            seen.until(lambda there=fraction: abs(seen.get("Progress") - there) < 1e-6, "the progress that was said")
+            seen.until(lambda there=fraction: abs(bar(seen.shot("bar")) - there) < 0.004, f"a bar of {fraction}")
+        calm = seen.shot("calm")
+        assert lit(part(calm, TROUBLE)) == 0
+        said["error"] = True
+        seen.until(lambda: lit(part(seen.shot("trouble"), TROUBLE)) > 0.005, "the error's words")
+        assert not differ(part(calm, HEADER), part(seen.shot("trouble"), HEADER)), "the connection is as it was"
+        said["error"] = False
+        seen.until(lambda: seen.click(SEPARATE) or seen.get("Job") in OPEN, "another job")
+        seen.until(lambda: seen.click(CANCEL) or seen.get("Job") == CANCELLED, "its end")
+
+
+def test_without_a_server_the_window_says_so(plugin):
+    seen = plugin(NO_SERVER)
+    seen.ask("open 1")
+    looking = seen.shot("looking")
+    seen.until(lambda: lit(part(seen.shot("absent-1x"), TROUBLE)) > 0.01, "what to do")
+    seen.click(DOCTOR)
+    seen.until(lambda: differ(part(seen.shot("doctor-1x"), GRID), part(looking, GRID)), "the doctor's page")
+
+
+def test_what_is_clicked_is_done(plugin, live_server, song, tmp_path):
+    (tmp_path / "bin").mkdir()
+    opened = tmp_path / "opened"
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > "{opened}.part"\nmv "{opened}.part" "{opened}"\n')
+    opener.chmod(0o755)
+    seen = plugin(live_server, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    seen.ask("open 1")
+    seen.until(lambda: seen.get("Connection") == 2, "the connection")
+    assert seen.get("Want bass") == 1
+    seen.click(WANT_BASS)
+    seen.until(lambda: seen.get("Want bass") == 0, "the switch")
+    seen.click(SEPARATE)  # greyed out: nothing was recorded
+    assert seen.get("Job") == 0
+    seen.ask(f"play {song}")
+    seen.until(lambda: lit(part(seen.shot("recorded"), TRACKS)) > 0.02, "the track's outline")
+    seen.until(lambda: seen.click(SEPARATE) or seen.get("Job") > 0, "a job")
+    seen.until(lambda: seen.get("Job") == DONE, "its stems")
+    seen.until(lambda: seen.click(REVEAL) or opened.exists(), "the file manager")
+    shown = Path(opened.read_text())
+    assert (shown / "drums.wav").exists()
+
+
+def test_a_window_opened_and_closed_twenty_times_leaves_nothing(plugin):
+    seen = plugin(NO_SERVER)
+    process = Path(f"/proc/{seen.process.pid}")
+
+    def held() -> tuple[int, int, int]:
+        memory = int((process / "statm").read_text().split()[1]) * 4096
+        return memory, len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
+
+    seen.ask("cycle 8")  # what the graphics driver keeps for good
+    before = held()
+    seen.ask("cycle 20")
+    memory, threads, descriptors = held()
+    assert memory - before[0] < 8 * 2**20
+    assert threads <= before[1]
+    assert descriptors <= before[2]
