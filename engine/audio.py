@@ -1,9 +1,11 @@
 """Audio files and arrays at the door: read, checked, resampled, written. Shapes are (channels, frames), float32, full scale 1."""
 
+import glob
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from engine.errors import AudioError, ResourceError
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 BLOCK = 65_536  # frames read or written at once: libsndfile's Vorbis encoder overflows its stack on a whole song
+ABANDONED = 3600.0  # seconds after which nobody goes on writing a file
 WAV_LIMIT = 4_000_000_000  # bytes; RIFF sizes are 32 bits, RF64 goes on from there
 
 
@@ -197,6 +200,7 @@ def writing(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """The same piece by piece: yields what takes (channels, n) in order, `frames` in all. The file is there once all went well."""
     path = Path(path)
+    _remove_abandoned(path)
     kind = "RF64" if channels * frames * 4 > WAV_LIMIT else "WAV"
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -217,6 +221,14 @@ def writing(
         if isinstance(error, OSError | soundfile.LibsndfileError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def _remove_abandoned(path: Path) -> None:
+    """What a program that was killed had written of it: nobody has touched that for long."""
+    with suppress(OSError):
+        for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
 
 
 def _write(file: soundfile.SoundFile, path: Path, samples: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
-from engine.errors import ModelError
+from engine.errors import DataError, ModelError
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
@@ -136,7 +136,13 @@ def resume(path: Path, network, average, optimizer) -> tuple[int, float]:
     state = torch.load(path, weights_only=True)
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        optimizer.load_state_dict(state["optimizer"])
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"The checkpoint {path} is of another optimizer, or of an older version.",
+            "Train in another folder, or name the model it left as `start`.",
+        ) from error
     return state["step"], state["processor_seconds"]
 
 

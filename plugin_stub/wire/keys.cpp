@@ -15,6 +15,8 @@ namespace stemweave {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr size_t kLongest = 300;  // of an address and of a line: the library's expressions take stack for each letter
+
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value ? value : "";
@@ -54,7 +56,7 @@ std::map<std::string, std::string> read(const fs::path& path) {
     for (std::string line; std::getline(file, line);) {
         std::smatch found;
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        if (!std::regex_match(line, found, entry) || !is_key(found[2])) {
+        if (line.size() > kLongest || !std::regex_match(line, found, entry) || !is_key(found[2])) {
             throw KeyError(path.string() + " is damaged. Remove it, and pair again.");
         }
         keys[found[1]] = found[2];
@@ -73,7 +75,7 @@ bool is_loopback(const std::string& host) {
 Keys keys_for(const std::string& address) {
     static const std::regex form(R"(tcp://(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+)):(\d{1,5}))");
     std::smatch parts;
-    if (!std::regex_match(address, parts, form)) throw KeyError(address + " is not an address to connect to. Give tcp://HOST:PORT.");
+    if (address.size() > kLongest || !std::regex_match(address, parts, form)) throw KeyError(address.substr(0, kLongest) + " is not an address to connect to. Give tcp://HOST:PORT.");
     std::string host = parts[1].matched ? parts[1] : parts[2];
     std::transform(host.begin(), host.end(), host.begin(), [](unsigned char letter) { return std::tolower(letter); });
     if (is_loopback(host)) return {};

@@ -6,9 +6,10 @@ import threading
 import uuid
 
 import numpy as np
+import psutil
 import pytest
 from support.models import write_tiny_model
-from support.servers import PATIENCE, ROUNDS, killable, running, song, until
+from support.servers import PATIENCE, ROUNDS, is_alive, killable, running, song, until
 
 from bridge.client import Client
 from bridge.jobs import CHUNKS
@@ -84,16 +85,21 @@ def test_a_job_whose_worker_is_killed_goes_on_from_its_chunks(tmp_path, calls):
 def test_a_job_whose_server_is_killed_goes_on_from_its_chunks(round_, tmp_path, calls):
     port, folder = free_port(), tmp_path / "jobs"
     found: list[dict[str, np.ndarray]] = []
-    with killable(port, tmp_path, folder, "support.jobs:counted"):
+    with killable(port, tmp_path, folder, "support.jobs:counted") as server:
         asked(port, found)
         alone = calls.count()
         calls.hold(2 + round_ % (alone - 2))
         thread = threading.Thread(target=asked, args=(port, found))
         thread.start()
         until(calls.reached, "the middle of the job")
+        workers = [child.pid for child in psutil.Process(server.pid).children(recursive=True)]
+    until(
+        lambda: not any(map(is_alive, workers)), "the orphans' end"
+    )  # or one would finish its chunk for the next server
     calls.go_on()
     with killable(port, tmp_path, folder, "support.jobs:counted"):
         thread.join(PATIENCE)
+        assert not thread.is_alive()
         assert_same(found[1], found[0])
         assert calls.count() == 2 * alone + 1
         until(lambda: not list(folder.rglob(CHUNKS)), "the chunks, removed")

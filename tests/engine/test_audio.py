@@ -1,5 +1,7 @@
 """Audio files at the door: every kind of damage has its own words."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -152,3 +154,15 @@ def test_a_window_moves_over_a_stream_of_any_pieces():
         start = int(rng.integers(start, stop + 1))
         stop = max(stop, min(1000, start + int(rng.integers(0, 100))))
         np.testing.assert_array_equal(window.take(start, stop), stream[:, start:stop])
+
+
+def test_what_a_killed_program_left_of_a_file_goes_when_it_is_written_again(tmp_path):
+    old, new, other = (tmp_path / name for name in (".a[1].wav.x1.part", ".a[1].wav.x2.part", ".b.wav.x1.part"))
+    for part in (old, new, other):
+        part.touch()
+    for part in (old, other):
+        os.utime(part, (1e9, 1e9))
+    write_audio(tmp_path / "a[1].wav", np.zeros((1, 10), np.float32), 8000)
+    assert not old.exists()
+    assert new.exists(), "somebody may be writing it"
+    assert other.exists()

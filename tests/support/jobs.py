@@ -71,11 +71,13 @@ def counted(desk: Desk) -> None:
 def cramped(desk: Desk) -> None:
     """The engine's work in a process that may have so little more memory that a call of the network, which wants a gibibyte an
     item, gets it for one at a time only. What is wanted is never touched: only addresses are short."""
+    import torch
+
     from engine.backends import BACKENDS, eager
 
-    def back_end(card, device):
-        import torch
+    torch.set_num_threads(1)  # on a machine with many cores their stacks alone would be too much
 
+    def back_end(card, device):
         denoiser = eager(card, device)
 
         def call(x, *given):

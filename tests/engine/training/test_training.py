@@ -108,6 +108,14 @@ def test_a_run_begins_with_the_weights_it_is_told_to(config, tmp_path):
         train(config, tmp_path / "third")
 
 
+def test_a_checkpoint_of_another_optimizer_is_refused_with_a_way_on(config, tmp_path):
+    losses_of(config, tmp_path / "run", stop_after=6)
+    config.write_text("muon = true\n" + config.read_text())
+    with pytest.raises(DataError, match="another optimizer") as caught:
+        train(config, tmp_path / "run")
+    assert "start" in caught.value.hint
+
+
 def test_a_bad_configuration_names_the_key(config):
     good = config.read_text()
     config.write_text(good + "lerning_rate = 1\n")
