@@ -42,6 +42,7 @@ app.command("evaluate")(data.evaluate)
 app.command("evaluate-gaps")(data.evaluate_gaps)
 app.command("evaluate-accompaniments")(measure.evaluate_accompaniments)
 app.command("evaluate-prompts")(measure.evaluate_prompts)
+app.command("figures")(measure.figures)
 app.command("posteriors")(data.posteriors)
 app.command("bench")(data.bench)
 

@@ -90,3 +90,25 @@ def evaluate_prompts(
     for how in dict.fromkeys(row.how for row in rows):
         share, (low, high) = total(rows, how)
         out.print(f"{how}, all: {share:.0%} ({low:.0%} to {high:.0%})", soft_wrap=True)
+
+
+def figures(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for TASK.png")],
+    stems: Annotated[
+        list[str] | None, typer.Argument(metavar="STEMS...", help="of a song; without them the demo")
+    ] = None,
+    model: Model = None,
+    steps: Annotated[int, typer.Option(min=1, help="sampler steps, at most")] = 8,
+) -> None:
+    """A small picture of every task: what is given, what comes back. For the README."""
+    from bridge.files import read_parts, stem_paths
+    from engine.evaluation.figures import draw_tasks
+    from engine.models import DEFAULT, load_model
+    from presets import DEMO
+
+    rate, parts = read_parts(stem_paths(stems or [str(DEMO)]))
+    loaded = load_model(model or DEFAULT)
+    mono = {name: stem.mean(0, keepdims=True) for name, stem in parts}
+    with progress_bar("drawing") as progress:
+        for path in draw_tasks(output, loaded, mono, rate, steps, lambda done, of: progress(done / of)):
+            out.print(str(path))

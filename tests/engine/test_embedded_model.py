@@ -1,4 +1,5 @@
-"""What is promised of the embedded model: seams below hearing, sums kept, by the conditional and by the zero-shot path."""
+"""What is promised of the embedded model: seams below hearing, sums kept, by the conditional and by the zero-shot path; every
+task runs."""
 
 import dataclasses
 
@@ -7,9 +8,12 @@ import pytest
 
 from engine.audio import read_audio
 from engine.evaluation import si_sdr
+from engine.evaluation.figures import examples
+from engine.filling import perform
 from engine.models import Model, load_model
 from engine.pipeline import separate
 from engine.presets import load_preset
+from engine.tasks import TASKS
 from presets import DEMO
 
 SOURCES = ("bass", "drums", "guitar", "piano")
@@ -48,3 +52,19 @@ def test_the_zero_shot_posterior_keeps_the_sum_and_the_level(model, stems):
     np.testing.assert_allclose(sum(found[name] for name in SOURCES), mixture, atol=1e-4)
     loudest = max(float(np.sqrt(np.mean(found[name] ** 2))) for name in SOURCES)
     assert loudest < 2 * float(np.sqrt(np.mean(mixture**2)))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_runs_by_its_own_preset_and_keeps_what_is_known(model, stems, task):
+    """Two steps of each preset: what is asked for sounds, at no more than ten times the song's level, and the rest is as it was."""
+    request = examples(stems, 44100, length=1.2)[task]
+    preset = dataclasses.replace(load_preset(task), steps=2, resamples=1)
+    grid = TASKS[task](request, model.spec)
+    made = perform(model, request, preset)
+    for name, known, mask in zip(SOURCES, grid.known, grid.mask, strict=True):
+        assert made[name].shape == known.shape
+        assert np.array_equal(made[name][:, mask], known[:, mask])
+    wanted = np.stack([made[name] for name in SOURCES])[~np.broadcast_to(grid.mask[:, None], grid.known.shape)]
+    assert 1e-5 < float(np.sqrt(np.mean(wanted**2))) < 1.0
+    if grid.mixture is not None:
+        np.testing.assert_allclose(sum(made.values()), grid.mixture, atol=1e-5)
