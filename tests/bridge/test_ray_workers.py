@@ -23,12 +23,11 @@ def server():
 
 def signatures(server: Server) -> list[int]:
     """Processes that worked on the job that runs."""
-    folder = server.worker.job and server.worker.job.order.folder
-    return (
-        [int(line) for line in (folder / "signed").read_text().split()]
-        if folder and (folder / "signed").exists()
-        else []
-    )
+    job = server.worker.job  # which may be another, or none, at the next look
+    try:
+        return [int(line) for line in (job.order.folder / "signed").read_text().split()] if job else []
+    except FileNotFoundError:
+        return []
 
 
 def test_jobs_are_done_fail_and_are_cancelled_as_by_a_local_worker(server):
@@ -43,18 +42,19 @@ def test_jobs_are_done_fail_and_are_cancelled_as_by_a_local_worker(server):
             client.separate(music, 44100, overrides={"seed": 17}, cancelled=lambda: bool(signatures(server)))
 
 
-def test_a_job_whose_worker_is_killed_is_finished_by_the_other(server):
+def test_a_job_whose_worker_is_killed_is_finished_by_the_other(server, tmp_path):
     music, result = song(5000), {}
 
     def ask():
         with Client(address(server)) as client:
-            result.update(client.separate(music, 44100, overrides={"steps": 150}))
+            result.update(client.separate(music, 44100, overrides={"hold": str(tmp_path / "go on")}))
 
     thread = threading.Thread(target=ask)
     thread.start()
     (victim,) = until(lambda: signatures(server), "a worker to begin")
     os.kill(victim, signal.SIGKILL)
     victims = until(lambda: len(signatures(server)) > 1 and signatures(server), "the other worker to begin")
+    (tmp_path / "go on").touch()
     thread.join()
     assert victims[0] == victim != victims[1]
     assert np.array_equal(result["one"], music / 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.servers import PATIENCE
 from support.servers import running
 
 HOSTS = Path(__file__).parents[2] / "plugin_stub" / "hosts"
@@ -46,7 +47,7 @@ def in_reaper(tmp_path: Path, selected: str) -> list[list[str]]:
     soundfile.write(tmp_path / "song.wav", song, RATE, subtype="FLOAT")
     script = HOSTS / "reaper" / "stemweave-separate.lua"
     command = ["lua5.4", HERE / "reaper_project.lua", tmp_path / "song.wav", script, tmp_path, selected]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
 
