@@ -22,7 +22,7 @@ from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
 from bridge.protocol import Report
-from bridge.workers import PERFORM, Worker
+from bridge.workers import PERFORM, Worker, main_of
 
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
@@ -55,7 +55,7 @@ class Server:
     ):
         self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
         self._closing_by: float | None = None
-        self.folders = Folders(folders)
+        self.folders, main = Folders(folders), main_of(workers)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self._osc: OscEndpoint | None = None
         self.metrics = Metrics(self)
@@ -72,7 +72,7 @@ class Server:
             raise
         self.costs = Costs(self.jobs.folder)
         self._limits = Limits(self.jobs, self.folders, self.costs)
-        self.worker = Worker(target, self.folders, workers)
+        self.worker = Worker(target, self.folders, main)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
         self._answers = Answers(self, self._doors, self._delivery)

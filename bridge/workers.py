@@ -270,10 +270,10 @@ def leave_with_parent(parent: int) -> None:
 
 
 class Worker:
-    """The server's end of one worker process; starts another when it dies. workers: of WORKERS."""
+    """The server's end of one worker process; starts another when it dies. main: what that is, see main_of."""
 
-    def __init__(self, target: str = PERFORM, folders: Folders | None = None, workers: str = "local"):
-        self.target, self.folders, self._main = target, folders or Folders(), main_of(workers)
+    def __init__(self, target: str = PERFORM, folders: Folders | None = None, main: Callable[..., None] = worker_main):
+        self.target, self.folders, self._main = target, folders or Folders(), main
         self.job: Job | None = None
         self.models: list[str] = []
         self.presets: list[str] = []

@@ -25,7 +25,8 @@ def written():
         handlers.append(logging.StreamHandler(files[-1]))
         handlers[-1].setFormatter(formatter)
         log.addHandler(handlers[-1])
-    before, log.level = log.level, logging.INFO
+    before = log.level
+    log.setLevel(logging.INFO)
     yield files
     log.setLevel(before)
     for handler in handlers:
