@@ -121,6 +121,48 @@ def test_any_grid_keeps_what_it_must(model, frames, rate, channels, gaps, likeli
         np.testing.assert_allclose(sum(made.values()), truth.sum(0), atol=1e-5)
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(list(TASKS)),
+    st.integers(2000, 20000),
+    st.sampled_from([8000, 22050, 44100]),
+    st.integers(1, 2),
+    st.sets(st.sampled_from(SOURCES), min_size=1, max_size=3),
+    st.sampled_from(SOURCES),
+    st.tuples(st.floats(0, 0.9), st.floats(0.05, 1)),
+    st.booleans(),
+)
+def test_any_request_of_any_task_keeps_what_it_must(model, task, frames, rate, channels, names, want, stretch, against):
+    """Random stems, stretches and mixtures for every task: the cells its grid locks are the user's bit for bit, and so as loud;
+    length, rate and channels are the song's, and with a mixture the sum is."""
+    stems = {name: stem(frames, channels, seed) for seed, name in enumerate(SOURCES) if name in names}
+    start = stretch[0] * frames / rate
+    request = Request(
+        rate, stems, sum(stem(frames, channels, seed) for seed in range(4)) if against or task == "separate" else None,
+        after={want: stem(frames, channels, 9)}, like=stem(frames, channels, 8), wanted=(want,), start=start,
+        stop=start + stretch[1] * (frames / rate - start), seconds=0.4 * frames / rate, channels=channels,
+    )  # fmt: skip
+    if task in ("generate", "continue", "transition"):
+        request = dataclasses.replace(request, mixture=None)
+    if task in ("accompany", "separate"):
+        request = dataclasses.replace(
+            request, stems={name: stems[name] for name in stems if name != want} or {"bass": stem(frames, channels)}
+        )
+    if task == "accompany" and want in request.stems:
+        request = dataclasses.replace(request, wanted=("drums",))
+    grid = TASKS[task](request, model.spec)
+    made = perform(model, request, quick(task, likelihood="dirac"))
+    length = {"generate": 0.4, "continue": 1.4, "transition": 1.6}.get(task, 1.0) * frames
+    for row, name in enumerate(SOURCES):
+        assert made[name].shape == (channels, grid.mask.shape[1])
+        assert made[name].dtype == np.float32
+        assert np.isfinite(made[name]).all()
+        assert np.array_equal(made[name][:, grid.mask[row]], grid.known[row][:, grid.mask[row]])
+    assert grid.mask.shape[1] == pytest.approx(length, abs=1)
+    if request.mixture is not None:
+        np.testing.assert_allclose(sum(made.values()), request.mixture, atol=1e-5)
+
+
 def test_a_long_gap_is_made_in_stretches_that_know_each_other(model):
     """Three chunks' length: nothing in it is silent, and the joints are no louder than the rest."""
     request = Request(RATE, seconds=3 * model.spec.chunk / RATE, channels=1)

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.client import Client
+from bridge.errors import RemoteError
+from engine.request import Request
+
 RATE = 22050
 ARGUMENTS = {
     "generate": ["--seconds", 0.5, "--rate", RATE, "--mono"],
@@ -84,6 +88,8 @@ def test_a_recipe_says_what_has_changed(stemweave, stems, refused):
         (["infill", "stems", "--from", 0.5, "--to", 3], ["not inside the song"]),
         (["infill", "stems", "--from", 0.2, "--to", 0.4, "--mixture", "other.wav"], ["sample rate"]),
         (["restyle", "stems", "--like", "bass.wav", "--embedder", "ears"], ["ears", "mel"]),
+        (["restyle", "stems", "--towards", "kazoo"], ["kazoo", "Sources"]),
+        (["restyle", "stems"], ["--like", "--towards"]),
         (["generate", "--seconds", 0], ["seconds"]),
     ],
 )
@@ -91,3 +97,30 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(stemweave, stems, re
     soundfile.write(stems / "other.wav", np.zeros(RATE), 2 * RATE, subtype="FLOAT")
     refused(stemweave(*arguments, "-o", "out", "--server", "none"), *words)
     assert not list((stems / "out").glob("*.wav"))
+
+
+STEM = 0.1 * np.random.default_rng(1).standard_normal((1, RATE)).astype(np.float32)
+
+
+IMPOSSIBLE = [  # task, request, overrides, what is told
+    ("accompany", {"stems": dict.fromkeys(("bass", "drums", "guitar", "piano"), STEM)}, {}, "nothing to make"),
+    ("accompany", {"stems": {"bass": STEM, "drums": STEM[:, 1:]}}, {}, "same length"),
+    ("accompany", {"stems": {"bass": STEM}, "prompts": {"drums": "brush kit"}}, {}, "does not understand prompts"),
+    ("infill", {"stems": {"bass": STEM}, "start": 0.5, "stop": 3.0}, {}, "not inside the song"),
+    ("restyle", {"stems": {"bass": STEM}, "start": 0.5}, {}, "--towards"),
+    ("restyle", {"stems": {"bass": STEM}, "start": 0.5}, {"towards": "kazoo"}, "kazoo"),
+    ("separate", {"mixture": np.zeros_like(STEM), "stems": {"bass": STEM}}, {}, "silent"),
+]
+
+
+def test_a_server_tells_what_cannot_be_done_and_what_to_do(served):
+    """In the engine's words over the wire, one after another: the server goes on."""
+    with Client(f"tcp://127.0.0.1:{served[0]}") as client:
+        for task, request, overrides, words in IMPOSSIBLE:
+            with pytest.raises(RemoteError) as caught:
+                client.perform(Request(RATE, **request), task, overrides)
+            error = caught.value
+            assert words in f"{error.message} {error.hint}", (task, request)
+            assert error.code in ("bad_preset", "bad_audio", "bad_shape")
+            assert error.hint
+        client.perform(Request(RATE, {"bass": STEM}), "accompany", {"steps": 1})
