@@ -26,16 +26,16 @@ def examples(stems: Mapping[str, np.ndarray], sample_rate: int, length: float = 
     *others, last = first
     half = {name: stem[:, : frames // 2] for name, stem in first.items()}
     mixture = np.sum(list(first.values()), axis=0)
-    gap = {"start": length / 3, "stop": 2 * length / 3}
+    start, stop = length / 3, 2 * length / 3
     return {
         "separate": Request(sample_rate, mixture=mixture),
         "generate": Request(sample_rate, seconds=length, channels=1),
         "accompany": Request(sample_rate, {name: first[name] for name in others[:2]}),
-        "infill": Request(sample_rate, first, **gap),
-        "regenerate": Request(sample_rate, first, wanted=(others[-1],), **gap),
+        "infill": Request(sample_rate, first, start=start, stop=stop),
+        "regenerate": Request(sample_rate, first, wanted=(others[-1],), start=start, stop=stop),
         "continue": Request(sample_rate, half, seconds=length / 2),
         "transition": Request(sample_rate, half, after=after, seconds=length / 4),
-        "restyle": Request(sample_rate, first, like=after[last], wanted=(others[-1],), **gap),
+        "restyle": Request(sample_rate, first, like=after[last], wanted=(others[-1],), start=start, stop=stop),
     }
 
 
@@ -71,6 +71,7 @@ def _draw(path: Path, given: dict[str, np.ndarray], made: dict[str, np.ndarray],
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     levels = [
@@ -88,8 +89,9 @@ def _draw(path: Path, given: dict[str, np.ndarray], made: dict[str, np.ndarray],
         axis.set_xticks([])
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.set_dpi(100)
-    figure.canvas.draw()
-    drawn = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     pyplot.close(figure)
     drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
