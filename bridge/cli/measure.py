@@ -102,13 +102,15 @@ def figures(
 ) -> None:
     """A small picture of every task: what is given, what comes back. For the README."""
     from bridge.files import read_parts, stem_paths
+    from engine.audio import Song
     from engine.evaluation.figures import draw_tasks
     from engine.models import DEFAULT, load_model
     from presets import DEMO
 
     rate, parts = read_parts(stem_paths(stems or [str(DEMO)]))
     loaded = load_model(model or DEFAULT)
-    mono = {name: stem.mean(0, keepdims=True) for name, stem in parts}
+    audio = {name: part.samples() if isinstance(part, Song) else part for name, part in parts}
+    mono = {name: samples.mean(0, keepdims=True) for name, samples in audio.items()}
     with progress_bar("drawing") as progress:
         for path in draw_tasks(output, loaded, mono, rate, steps, lambda done, of: progress(done / of)):
             out.print(str(path))

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.servers import PATIENCE
-from support.servers import running
+from support.servers import PATIENCE, running
 
 HOSTS = Path(__file__).parents[2] / "plugin_stub" / "hosts"
 HERE = Path(__file__).parent
