@@ -96,7 +96,8 @@ def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(server):
 def test_a_job_that_does_not_hear_cancel_is_ended_by_force():
     with running("support.jobs:stubborn", cancel_grace=0.5) as server:
         first = server.worker.process.pid
+        begun = threading.Event()  # before that it hears
         with Client(f"tcp://127.0.0.1:{server.port}") as client:
             with pytest.raises(Cancelled):
-                client.separate(song(10), 44_100, cancelled=lambda: server.worker.job is not None)
+                client.separate(song(10), 44_100, on_progress=lambda _: begun.set(), cancelled=begun.is_set)
             until(lambda: server.worker.ready and server.worker.process.pid != first, "another worker is up")
