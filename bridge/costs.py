@@ -10,6 +10,8 @@ import psutil
 from bridge.jobs import Order
 
 KINDS = 1000  # of jobs of which figures are remembered; the first is forgotten first
+APART = 2  # times as long as the shortest a job has to be that shows how memory rises
+REACH = 4  # times the longest, up to where that is believed
 FLOAT = 4  # bytes of a sample
 
 
@@ -49,15 +51,17 @@ class Costs:
 
     def of(self, order: Order) -> Cost:
         """Seconds in proportion to the longest job of this preset and these settings; memory on the line through the shortest and
-        the longest."""
+        the longest, where these are far enough apart to show one, and not far beyond them: jobs alike differ by hundreds of
+        megabytes, and nobody is to be refused for that."""
         samples = _samples(order)
         given = order.audio.frames * order.audio.channels if order.audio else 0
         ends = self._ends.get(_kind(order))
         if ends is None or not samples:
             return Cost(disk=FLOAT * given)
         shortest, longest = ends
-        rise = (longest.memory - shortest.memory) / max(1, longest.samples - shortest.samples)
-        memory = longest.memory + max(0.0, rise) * (samples - longest.samples)
+        apart = longest.samples >= APART * shortest.samples
+        rise = (longest.memory - shortest.memory) / (longest.samples - shortest.samples) if apart else 0.0
+        memory = longest.memory + max(0.0, rise) * (min(samples, REACH * longest.samples) - longest.samples)
         spooled = 2 * longest.stems * samples  # stems, and the chunks they come of
         return Cost(
             longest.seconds * samples / longest.samples, max(0, round(memory)) if longest.memory else 0,

@@ -66,6 +66,16 @@ def test_memory_lies_on_the_line_through_the_shortest_and_the_longest():
     assert found.of(order(0)).memory == 0
 
 
+def test_jobs_alike_say_nothing_of_how_memory_rises():
+    """Two of five seconds may differ by what a library keeps; eight seconds are not refused for it."""
+    found = Costs(Path())
+    found.learn(order(220_500), 1.0, 5 * 10**8, 2)
+    found.learn(order(221_012), 1.0, 8 * 10**8, 2)
+    assert found.of(order(352_800)).memory == 8 * 10**8
+    found.learn(order(442_024), 2.0, 9 * 10**8, 2)
+    assert found.of(order(10**9)).memory < 4 * 10**9  # nor an hour for what ten seconds took
+
+
 def test_what_is_remembered_has_an_end(monkeypatch):
     monkeypatch.setattr(costs, "KINDS", 3)
     found = Costs(Path())
