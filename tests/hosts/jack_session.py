@@ -98,8 +98,9 @@ class Rig:
 
         until(lambda: (len(ports(is_input=True)), len(ports(is_output=True))) == (2, 12), f"the ports of {host}")
         ins, outs = ports(is_input=True), ports(is_output=True)
-        for ours, theirs in zip(self.sends, ins, strict=True):
-            self.player.connect(ours, theirs)
+        # Its ports are there a moment before it is active; till then nothing can be connected to them.
+        until(lambda: self.player.connect(self.sends[0], ins[0]) is None, f"{host} to be active")
+        self.player.connect(self.sends[1], ins[1])
         for theirs, ours in zip(outs, self.hears, strict=True):
             self.recorder.connect(theirs, ours)
         for port in self.player.get_ports(f"^{host}:", is_midi=True, is_input=True):
