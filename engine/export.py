@@ -3,7 +3,7 @@
 There is none of the core's gradient, so guidance (infill, restyle) asks autograd wherever it runs. A graph of the product of a
 vector with the Jacobian can be had by `make_fx`, and is autograd's to the last bit; but its recurrent layer is written out step by
 step, so that it fits one length alone (traced with symbolic shapes it fails in torch 2.13), `torch.jit.trace`, by which files are
-made here, does not take it, and it is no faster than autograd: `stemweave bench guidance`.
+made here, does not take it. `stemweave bench guidance` shows how fast it is beside autograd.
 """
 
 import hashlib
