@@ -46,7 +46,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     started = time.process_time() - spent
     if first == 0:
         if config.start:
-            start_from(config.start, network, config)
+            started -= 3600 * start_from(config.start, network, config)
         else:
             fit_input(network, examples)
         average.module.load_state_dict(network.state_dict())
@@ -104,8 +104,9 @@ def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None
         network.fit_input(torch.cat([batch.clean for batch in seen]).sum(1))
 
 
-def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> None:
-    """Begin with a model's weights. ModelError where the folder is none, or of another network."""
+def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> float:
+    """Begin with a model's weights; returns the processor hours in them. ModelError where the folder is none, or of another
+    network."""
     card = read_card(folder)
     if (card.network, card.arguments) != (config.network, config.arguments):
         raise ModelError(
@@ -113,6 +114,7 @@ def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> None:
             "Give both the same, or leave out `start`.",
         )
     network.load_state_dict(load_network(card).state_dict())
+    return float(card.about.get("processor_hours", 0.0))
 
 
 def save(path: Path, step: int, spent: float, network, average, optimizer) -> None:
