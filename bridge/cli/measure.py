@@ -1,4 +1,4 @@
-"""`stemweave evaluate-accompaniments` and `evaluate-prompts`: what is made, measured where there is no one right answer."""
+"""`stemweave evaluate-generation`, `-accompaniments` and `-prompts`: what is made, measured where there is no one right answer."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bridge.cli.console import out, print_json, progress_bar
+from bridge.cli.console import interrupt_flag, out, print_json, progress_bar
 
 Tracks = Annotated[Path, typer.Option(help="folder of TrackXXXXX, which the model never saw")]
 Model = Annotated[str | None, typer.Option(help="by name or folder")]
@@ -42,6 +42,47 @@ def evaluate_accompaniments(
     for row in rows:
         scores = (f"{value:.2f}" for value in (row.made, row.own, row.other))
         table.add_row(row.source, row.measure, *scores, f"{row.gain:+.2f} +-{row.interval:.2f}", str(row.songs))
+    out.print(table)
+
+
+def evaluate_generation(
+    tracks: Tracks,
+    model: Model = None,
+    steps: Steps = None,
+    accompany: Annotated[str, typer.Option(help="preset that makes some of the sources")] = "accompany",
+    generate: Annotated[str, typer.Option(help="preset that makes all of them")] = "generate",
+    embedder: Annotated[
+        str, typer.Option(help="mel (timbre), chroma (harmony), or passt where it is installed")
+    ] = "mel",
+    limit: Annotated[int, typer.Option(min=2, help="at most so many tracks")] = 10,
+    seconds: Annotated[float, typer.Option(min=2.0, help="only the beginning of each track")] = 6.0,
+    as_json: AsJson = False,
+) -> None:
+    """Sub-FAD: how far mixtures are from true ones when some of their sources, or all, were made, beside other songs' and silence.
+
+    Every subset of the sources is made to go with the others. Distances compare within one table only: papers use other embedders.
+    """
+    from engine.evaluation.generation import evaluate_generation
+    from engine.models import load_model
+    from engine.presets import load_preset
+
+    some, whole = (load_preset(name, model=model, steps=steps, embedder=embedder) for name in (accompany, generate))
+    loaded = load_model(some.model, some.device, some.backend)
+    with progress_bar("generating") as progress, interrupt_flag() as cancelled:
+        rows = evaluate_generation(
+            loaded, tracks, some, whole,
+            embedder=embedder, limit=limit, seconds=seconds, on_progress=progress, cancelled=cancelled,
+        )  # fmt: skip
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    title = (
+        f"Frechet distance to the true mixtures of {rows[0].songs} songs ({embedder}: compares within this table only)"
+    )
+    table = Table("made, the rest given", "made", "other songs'", "silence", "ahead of other songs'", title=title)
+    for row in rows:
+        scores = (f"{value:.3f}" for value in (row.made, row.other, row.silence))
+        table.add_row(" ".join(row.sources), *scores, f"{row.ahead:+.3f} +-{row.interval:.3f}")
     out.print(table)
 
 

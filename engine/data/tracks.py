@@ -48,6 +48,15 @@ class Tracks:
                 row[:] = samples.T
         return out
 
+    def beginning(self, name: str, seconds: float, sources: Sequence[str]) -> np.ndarray:
+        """(sources, n) float32 of the first `seconds`, mono. DataError where the track is shorter."""
+        frames = round(seconds * self.sample_rate(name))
+        if self.frames(name) < frames:
+            raise DataError(
+                f"Track {name} is shorter than {seconds:g} s.", "Render longer ones, or ask for fewer --seconds."
+            )
+        return self.read(name, 0, frames, sources).mean(1)
+
     def _stem(self, name: str, source: str) -> Path | None:
         return next((path for kind in KINDS if (path := self.folder / name / f"{source}{kind}").exists()), None)
 

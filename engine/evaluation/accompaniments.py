@@ -48,8 +48,11 @@ def evaluate_accompaniments(
     A song counts for a source that plays in it beside others. Pitch classes say nothing of drums: the chroma of a source is
     compared with that of the given tracks without them. A source of fewer than two songs has no row; DataError where none has one.
     """
-    names, sources = Tracks(folder).names[:limit], model.spec.sources
-    songs = [_read(Tracks(folder), name, seconds, sources) for name in names]
+    tracks, sources = Tracks(folder), model.spec.sources
+    songs = [
+        (dict(zip(sources, tracks.beginning(name, seconds, sources), strict=True)), tracks.sample_rate(name))
+        for name in tracks.names[:limit]
+    ]
     made: dict[tuple[str, int], np.ndarray] = {}
     for index, (stems, rate) in enumerate(songs):
         for source in _playing(stems):
@@ -67,16 +70,6 @@ def evaluate_accompaniments(
     if not any(rows):
         raise DataError("No source plays beside others in two of the songs.", "Render more songs, or raise --limit.")
     return [row for row in rows if row]
-
-
-def _read(tracks: Tracks, name: str, seconds: float, sources: tuple[str, ...]) -> tuple[dict[str, np.ndarray], int]:
-    rate = tracks.sample_rate(name)
-    frames = round(seconds * rate)
-    if tracks.frames(name) < frames:
-        raise DataError(
-            f"Track {name} is shorter than {seconds:g} s.", "Render longer ones, or ask for fewer --seconds."
-        )
-    return dict(zip(sources, tracks.read(name, 0, frames, sources).mean(1), strict=True)), rate
 
 
 def _playing(stems: dict[str, np.ndarray]) -> list[str]:

@@ -34,6 +34,11 @@ def half_width(values: Sequence[float] | np.ndarray) -> float:
     return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
+def jackknife(left_out: Sequence[float]) -> float:
+    """Half width of the 95 % interval of what is no mean, by its values without each of the independent parts (Tukey 1958)."""
+    return float(1.96 * math.sqrt(len(left_out) - 1) * np.std(left_out))
+
+
 def wilson(hits: int, of: int) -> tuple[float, float]:
     """95 % interval of a share, 0 to 1 (Wilson 1927): holds for few trials and for shares of none or all."""
     z = 1.96

@@ -8,6 +8,7 @@ from torch import Tensor
 from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
+from engine.evaluation.frechet import frechet
 from engine.evaluation.priors import GaussianMixture, IndependentGaussians, one_process, three_processes
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions
 from engine.stemgrid import StemGrid
@@ -104,9 +105,6 @@ def _measure(
 
 def _compare(found: Tensor, spread: Tensor, mean: Tensor, covariance: Tensor) -> tuple[float, float, float]:
     total = covariance.trace()
-    values, basis = torch.linalg.eigh(covariance)
-    root = basis * values.clamp_min(0).sqrt() @ basis.T
-    cross = torch.linalg.eigvalsh(root @ spread @ root).clamp_min(0).sqrt().sum()
     bias = (found - mean).square().sum()
-    frechet = bias + total + spread.trace() - 2 * cross
-    return float((bias / total).sqrt()), float(spread.trace() / total), float(frechet / total)
+    distance = frechet(mean, covariance, found, spread)
+    return float((bias / total).sqrt()), float(spread.trace() / total), distance / float(total)

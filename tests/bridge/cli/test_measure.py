@@ -43,6 +43,17 @@ def test_accompaniments_are_reported_a_source_and_a_measure(run):
         run("evaluate-accompaniments", "--tracks", "nowhere")
 
 
+def test_generation_is_reported_a_subset(run):
+    order = ["evaluate-generation", "--tracks", "tracks", "--steps", "1", "--seconds", "2"]
+    rows = run(*order)
+    assert len(rows) == 15
+    assert {"sources", "made", "other", "silence", "ahead", "interval", "songs"} == set(rows[0])
+    with pytest.raises(PresetError, match="no embedder called 'vggish'"):
+        run(*order, "--embedder", "vggish")
+    with pytest.raises(PresetError, match="no preset called 'none'"):
+        run(*order, "--generate", "none")
+
+
 def test_prompts_are_reported_a_source_and_how_it_was_made(run, monkeypatch):
     monkeypatch.setattr(prompts, "PROMPTS", {source: (source,) for source in prompts.PROMPTS})
     order = ["evaluate-prompts", "--stems", "tracks", "--tracks", "tracks", "--steps", "1"]
