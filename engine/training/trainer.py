@@ -11,13 +11,14 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.cards import load_network, read_card, write_model_folder
+from engine.cards import Card, load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
 from engine.errors import DataError, ModelError
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
+from engine.training import listening
 from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
@@ -28,7 +29,8 @@ from engine.training.optimizers import Optimizer
 def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None] | None = None) -> Path:
     """Train as `config_path` says, in the folder `run`; go on from its checkpoint when it has one. Returns the model folder.
 
-    on_step gets {"step", "steps", "loss"} after each step. Stopping at any moment loses at most `checkpoint` steps.
+    on_step gets {"step", "steps", "loss"} after each step. Stopping at any moment loses at most `checkpoint` steps. TensorBoard
+    gets the losses and, every tenth checkpoint, what the model makes of a mixture (see listening.py).
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -50,7 +52,11 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
         else:
             fit_input(network, examples)
         average.module.load_state_dict(network.state_dict())
-    with SummaryWriter(str(run / "tensorboard")) as board:
+    with SummaryWriter(str(run / "tensorboard"), purge_step=first) as board:
+        listener = None
+        if len(spec.sources) > 1:
+            card = Card(run / config.name, spec, config.network, config.arguments)
+            listener = listening.Listener(board, examples, card, first)
         for step in range(first, config.steps):
             loss = one_step(network, spec, examples, step, optimizer, config)
             average.update_parameters(network)
@@ -61,6 +67,9 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
                 spent = time.process_time() - started
                 save(checkpoint, step + 1, spent, network, average, optimizer)
                 write_model(run / config.name, config, spec, average.module, step + 1, spent)
+                if listener and ((step + 1) // config.checkpoint % listening.EVERY == 0 or step + 1 == config.steps):
+                    listener.listen(average.module, step)
+                    started = time.process_time() - spent  # it is no training
     return run / config.name
 
 

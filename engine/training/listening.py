@@ -1,0 +1,43 @@
+"""What a run sounds like, in TensorBoard: a mixture's stems as the model separates them by then, beside the true ones."""
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from engine.cards import Card
+from engine.models import Model
+from engine.networks import as_denoiser
+from engine.pipeline import RESIDUAL, separate
+from engine.presets import load_preset
+from engine.training.examples import Examples
+
+EVERY = 10  # checkpoints from one listening to the next
+EXAMPLE = 2**31 - 1  # of the training songs, but the example of no step
+
+
+class Listener:
+    """Separates one example, mixed down, by the averaged network: in one call where it hears mixtures, else by the zero-shot
+    posterior. Draws nothing from torch's own dice, on which training may depend."""
+
+    def __init__(self, board, examples: Examples, card: Card, step: int):
+        """board: a SummaryWriter, which gets the mixture and the true stems now, as of `step`."""
+        self.board, self.card = board, card
+        stems = examples.batch(EXAMPLE).clean[0]
+        self.mixture = stems.sum(0, keepdim=True)
+        self.preset = load_preset("separate" if card.spec.conditional else "separate-zero-shot")
+        self.preset = dataclasses.replace(self.preset, constrained=card.spec.sources[0])
+        self._add("mixture", self.mixture, step)
+        for source, stem in zip(card.spec.sources, stems, strict=True):
+            self._add(f"{source}/true", stem, step)
+
+    def listen(self, network: nn.Module, step: int) -> None:
+        """Put down what the network makes of the mixture after `step`."""
+        device = str(next(network.parameters()).device)
+        model = Model(self.card, as_denoiser(network.eval(), self.card.spec), device)
+        stems = separate(model, self.mixture.numpy(), self.card.spec.sample_rate, self.preset)
+        for source in stems.keys() - {RESIDUAL}:
+            self._add(f"{source}/separated", torch.from_numpy(stems[source]), step)
+
+    def _add(self, name: str, samples: torch.Tensor, step: int) -> None:
+        self.board.add_audio(name, samples.clamp(-1, 1), step, self.card.spec.sample_rate)
