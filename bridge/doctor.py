@@ -15,8 +15,8 @@ from bridge.ports import is_free, owner, udp_is_free
 from engine.errors import ModelError, StemweaveError
 
 PACKAGES = (
-    "stemweave", "torch", "torchaudio", "numpy", "onnxruntime-gpu", "onnxruntime", "pyzmq", "python-osc", "sounddevice",
-    "soundfile", "soxr",
+    "stemweave", "torch", "torchaudio", "numpy", "onnxruntime-gpu", "onnxruntime", "pyzmq", "python-osc", "zeroconf",
+    "sounddevice", "soundfile", "soxr",
 )  # fmt: skip
 AGAIN = "pip install stemweave again"
 PATIENCE = 5.0  # seconds a server on this machine may take to answer: it may be busy

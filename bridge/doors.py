@@ -31,16 +31,16 @@ class Doors:
     """
 
     def __init__(self, host: str, port: int):
-        outside = _outside(host)
+        found = outside(host)
         self._context = zmq.Context()
         self._guard: ThreadAuthenticator | None = None
         self.sockets: list[zmq.Socket] = []
         try:
             self.port = self._open(["127.0.0.1"], port)
-            self.outside = [f"tcp://{address}:{self.port}" for address in outside]
-            if outside:
+            self.outside = [f"tcp://{address}:{self.port}" for address in found]
+            if found:
                 self._guard = guard(self._context, Paired())
-                self._open(outside, self.port, keys.own("server"))
+                self._open(found, self.port, keys.own("server"))
         except BaseException:
             self.close()
             raise
@@ -152,7 +152,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _outside(host: str) -> list[str]:
+def outside(host: str) -> list[str]:
     """The addresses meant by `host` that other machines can reach."""
     if host in EVERY_ADDRESS:
         return addresses()

@@ -20,7 +20,9 @@ from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, Job, Jobs, Order
 from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
+from bridge.osc.announcement import Announcement
 from bridge.osc.endpoint import OscEndpoint
+from bridge.osc.query import OscQuery
 from bridge.protocol import Report
 from bridge.workers import PERFORM, Worker, main_of
 
@@ -30,7 +32,8 @@ CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 
 
 class Server:
-    """Serves `stemweave serve`. host, port: see bridge.doors.Doors. osc_port: on loopback, whatever host is; None leaves OSC out.
+    """Serves `stemweave serve`. host, port: see bridge.doors.Doors. osc_port: None leaves OSC out. osc_host: of OscEndpoint.
+    advertise: programs may list the OSC addresses (OSCQuery), and find them where OSC is open to other machines (zeroconf).
 
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
     outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
@@ -52,18 +55,21 @@ class Server:
         finish: float = FINISH,
         metrics_port: int | None = None,
         workers: str = "local",
+        osc_host: str = "127.0.0.1",
+        advertise: bool = False,
     ):
         self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
         self._closing_by: float | None = None
         self.folders, main = Folders(folders), main_of(workers)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self._osc: OscEndpoint | None = None
+        self._advertised: list[OscQuery | Announcement] = []
         self.metrics = Metrics(self)
         self._doors = Doors(host, port)
         self.port, self.outside = self._doors.port, self._doors.outside
         try:
-            if osc_port is not None:  # whoever can send a datagram is believed: of this machine only
-                self._osc = OscEndpoint("127.0.0.1", osc_port, self)
+            if osc_port is not None:
+                self._osc = OscEndpoint(osc_host, osc_port, self)
             if metrics_port is not None:
                 self.metrics.serve(metrics_port)
             self.jobs, self._stop = Jobs(folder, quota), threading.Event()
@@ -76,6 +82,8 @@ class Server:
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
         self._answers = Answers(self, self._doors, self._delivery)
+        if self._osc and advertise:
+            self._advertise(self._osc)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
@@ -83,7 +91,8 @@ class Server:
         for door in self._doors.sockets:
             poller.register(door, zmq.POLLIN)
         if self._osc:
-            poller.register(self._osc.fileno(), zmq.POLLIN)
+            for fileno in self._osc.filenos():
+                poller.register(fileno, zmq.POLLIN)
         try:
             while not self._stop.is_set():
                 pipe = self.worker.connection.fileno()
@@ -134,7 +143,16 @@ class Server:
         self._hang_up()
         self.jobs.close()
 
+    def _advertise(self, osc: OscEndpoint) -> None:
+        """On loopback nobody needs to be told where: the ports are always the same."""
+        query = OscQuery(osc.hosts, osc.port)
+        self._advertised.append(query)
+        if osc.outside:
+            self._advertised.append(Announcement(osc.outside, osc.port, query.ports[-1]))
+
     def _hang_up(self) -> None:
+        for advertised in self._advertised:
+            advertised.close()
         if self._osc:
             self._osc.close()
         self.metrics.close()

@@ -20,6 +20,13 @@ def serve(
     osc_port: Annotated[
         int, typer.Option(min=0, max=65535, help="for OSC; 0 leaves it out")
     ] = protocol.DEFAULT_OSC_PORT,
+    osc_host: Annotated[
+        str, typer.Option(help="address to hear OSC of other machines at, which may ask and listen but name no files")
+    ] = "127.0.0.1",
+    osc_query: Annotated[
+        bool,
+        typer.Option(help="let programs list the OSC addresses (OSCQuery), and find them where --osc-host opens them"),
+    ] = True,
     jobs: Annotated[
         Path | None,
         typer.Option(help="where jobs outlive the server; by default with the user's data, one folder a port"),
@@ -59,6 +66,8 @@ def serve(
         folders=folder or (),
         metrics_port=metrics,
         workers=workers,
+        osc_host=osc_host,
+        advertise=osc_query,
     )
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))

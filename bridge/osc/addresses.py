@@ -1,5 +1,7 @@
 """Every OSC address: what it takes, what it means. The endpoint answers to exactly these; a test compares."""
 
+from typing import NamedTuple
+
 ROOT = "/stemweave"
 
 ADDRESSES: dict[str, tuple[str, str]] = {
@@ -44,3 +46,33 @@ REPLIES: dict[str, str] = {
     "/error": "code text",
 }
 """Sent, to the address and port the request came from, or the port named by /reply."""
+
+
+class Argument(NamedTuple):
+    """tag: of OSC's types, how it is best sent. least, most: of a number."""
+
+    tag: str
+    meaning: str
+    least: float | None = None
+    most: float | None = None
+
+
+ARGUMENTS: dict[str, Argument] = {
+    "path": Argument("s", "a sound file"),
+    "outdir": Argument("s", "a folder for the stems, made where there is none"),
+    "stems": Argument("s", "a folder with files called bass.wav and so on, or one NAME=FILE"),
+    "after": Argument("s", "the song to lead to, as stems"),
+    "clip": Argument("s", "a sound file to sound like"),
+    "want": Argument("s", "sources apart by commas, - for what the task takes by default"),
+    "seed": Argument("s", "a whole number; the same one makes the same stems"),
+    "from": Argument("f", "seconds into the song", 0),
+    "to": Argument("f", "seconds into the song", 0),
+    "seconds": Argument("f", "how long", 0),
+    "port": Argument("i", "a UDP port", 0, 65535),
+    "id": Argument("s", "of a job, as /stemweave/job/accepted told it"),
+    "name": Argument("s", "of a stem"),
+    "fraction": Argument("f", "0 to 1", 0, 1),
+    "code": Argument("s", "for programs"),
+    "text": Argument("s", "for people"),
+}
+"""Every argument by the name it has in the tables above. Numbers are understood as int, float, truth value or text."""

@@ -1,5 +1,6 @@
 """The OSC end of the server: datagrams in and out of one socket, within the server's own loop."""
 
+import errno
 import logging
 import math
 import socket
@@ -12,7 +13,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
-from bridge.errors import BridgeError, Refused
+from bridge.doors import EVERY_ADDRESS, is_loopback, outside
+from bridge.errors import FORBIDDEN, BridgeError, Refused
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 from engine.recipe import package_version
@@ -40,22 +42,25 @@ logging.getLogger().addFilter(lambda record: "pythonosc" not in record.pathname)
 
 
 class OscEndpoint:
-    """Listens on loopback and answers each sender at the port it sent from, or at one it named."""
+    """Listens on loopback and answers each sender at the port it sent from, or at one it named.
+
+    host: an address of this machine, or 0.0.0.0 for all it has, where other machines are heard too. Whoever can send a datagram is
+    believed, so they may ask, and listen, but name no file, and hear no path and no job's whole name. outside: the addresses at
+    which they find it.
+    """
 
     def __init__(self, host: str, port: int, server: "Server"):
         self.server = server
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self.outside = outside(host)
+        self.hosts = ["0.0.0.0"] if host in EVERY_ADDRESS else ["127.0.0.1", *self.outside]
+        self._sockets: list[socket.socket] = []
+        self.port = port
         try:
-            self._socket.bind(("127.0.0.1" if host == "localhost" else host, port))
-        except OSError as error:
-            self._socket.close()
-            who = owner(port, "udp") or "another program"
-            raise BridgeError(
-                f"OSC port {port} is already in use by {who}.",
-                "Stop it, or use another: stemweave serve --osc-port PORT",
-            ) from error
-        self.port = self._socket.getsockname()[1]
+            for address in self.hosts:
+                self._listen(address)
+        except BridgeError:
+            self.close()
+            raise
         self._handlers: dict[str, Callable[..., None]] = {
             "/ping": self._ping, "/version": self._version, "/status": self._status, "/models": self._models,
             "/presets": self._presets, "/subscribe": self._subscribe, "/reply": self._reply, "/job/cancel": self._cancel,
@@ -68,17 +73,40 @@ class OscEndpoint:
         ] = {}  # sender to where it hears, for programs that send and hear by two sockets
         assert set(self._handlers) == set(ADDRESSES)
 
-    def fileno(self) -> int:
-        return self._socket.fileno()
+    def _listen(self, address: str) -> None:
+        door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sockets.append(door)
+        door.setblocking(False)
+        try:
+            door.bind((address, self.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise BridgeError(
+                    f"Cannot hear OSC at {address}: {error.strerror}.", "Name one of this machine's addresses."
+                ) from error
+            who = owner(self.port, "udp") or "another program"
+            raise BridgeError(
+                f"OSC port {self.port} is already in use by {who}.",
+                "Stop it, or use another: stemweave serve --osc-port PORT",
+            ) from error
+        self.port = door.getsockname()[1]
+
+    def filenos(self) -> list[int]:
+        return [door.fileno() for door in self._sockets]
 
     def close(self) -> None:
-        self._socket.close()
+        for door in self._sockets:
+            door.close()
 
     def receive(self) -> None:
         """All datagrams that wait; what is not OSC is passed over."""
+        for door in self._sockets:
+            self._receive(door)
+
+    def _receive(self, door: socket.socket) -> None:
         for _ in range(1000):
             try:
-                data, sender = self._socket.recvfrom(LARGEST)
+                data, sender = door.recvfrom(LARGEST)
             except OSError:
                 return
             try:
@@ -86,7 +114,7 @@ class OscEndpoint:
             except Exception:  # python-osc lets several kinds through for bytes that are not OSC
                 continue
             for message in messages:
-                self._handle(sender, message.address, list(message.params))
+                self._handle(sender, message.address, [] if message.params == [None] else list(message.params))
 
     def _handle(self, sender: tuple, address: str, arguments: list[Any]) -> None:
         handler = self._handlers.get(address.removeprefix(ROOT)) if address.startswith(ROOT) else None
@@ -140,6 +168,9 @@ class OscEndpoint:
 
     def _task(self, task: str, names: list[str], sender: tuple, *arguments: str | float) -> None:
         """Any task; names: of its arguments, in order, those in brackets may be left out."""
+        if not is_loopback(sender[0]):
+            self.send(sender, "/error", FORBIDDEN, "Jobs on files are asked for on the machine that has them.")
+            return
         if not sum("[" not in name for name in names) <= len(arguments) <= len(names):
             raise TypeError(f"{len(arguments)} arguments were given")
         given = dict(zip((name.strip("[]") for name in names), arguments, strict=False))
@@ -167,29 +198,35 @@ class OscEndpoint:
         self._tell(job, "/job/progress", job.id, float(fraction))
 
     def wrote(self, job: "Job", stem: str, path: str) -> None:
-        self._tell(job, "/job/stem", job.id, stem, path)
+        self._tell(job, "/job/stem", job.id, stem, private=path)
 
     def ended(self, job: "Job") -> None:
         if job.error is not None:
             code, message, hint = job.error
-            self._tell(job, "/job/error", job.id, code, f"{message} {hint}".strip())
+            self._tell(job, "/job/error", job.id, code, private=f"{message} {hint}".strip())
         else:
             self._tell(job, f"/job/{job.state}", job.id)
         self.server.jobs.forget(job)
 
-    def _tell(self, job: "Job", address: str, *arguments: str | int | float) -> None:
-        """To whoever asked for the job, and to all who subscribed."""
+    def _tell(self, job: "Job", address: str, name: str, *arguments: str | int | float, private: str = "") -> None:
+        """To whoever asked for the job, and to all who subscribed; on other machines with the first characters of its name, by
+        which nobody can take it over, and without what is `private`, which comes last."""
         now = time.monotonic()
         self._subscribers = {sender: end for sender, end in self._subscribers.items() if end > now}
+        last = [private] if private else []
         for sender in {job.owner: None} | self._subscribers:
-            self.send(sender, address, *arguments)
+            if is_loopback(sender[0]):
+                self.send(sender, address, name, *arguments, *last)
+            else:
+                self.send(sender, address, name[:8], *arguments, *("" for _ in last))
 
     def send(self, sender: tuple, address: str, *arguments: str | int | float) -> None:
         builder = OscMessageBuilder(address=ROOT + address)
         for argument in arguments:
             builder.add_arg(argument[:LONGEST_TEXT] if isinstance(argument, str) else argument)
+        door = self._sockets[0 if is_loopback(sender[0]) else -1]
         try:
-            self._socket.sendto(builder.build().dgram, self._replies.get(sender, sender))
+            door.sendto(builder.build().dgram, self._replies.get(sender, sender))
         except OSError:
             return  # nobody listens there any more, which UDP lets happen
 

@@ -126,7 +126,7 @@ def test_this_machine_is_served_in_the_clear_all_the_same(server):
 
 
 def test_osc_stays_on_this_machine(server):
-    assert server._osc._socket.getsockname()[0] == "127.0.0.1"
+    assert [door.getsockname()[0] for door in server._osc._sockets] == ["127.0.0.1"]
 
 
 def test_a_guard_that_is_gone_lets_nobody_in(home, other):

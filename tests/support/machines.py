@@ -22,6 +22,16 @@ class Machine:
     prefix: tuple[str, ...] = ()
 
     def run(self, *arguments: str, timeout: float = 4 * PATIENCE) -> subprocess.CompletedProcess:
+        """Python there, with these arguments, to its end."""
+        with self.start(*arguments) as process:
+            try:
+                said, errors = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
         """Python there, with these arguments."""
         environment = os.environ | {
             "HOME": str(self.home),
@@ -30,7 +40,8 @@ class Machine:
         }
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 1))
         command = [*self.prefix, sys.executable, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 @contextmanager

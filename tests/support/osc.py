@@ -29,12 +29,12 @@ def engine_by_osc(folders: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Patch:
-    """What a patch in Max or Pd is to us: a UDP socket that sends and hears."""
+    """What a patch in Max or Pd is to us: a UDP socket that sends and hears, from this machine's `address` to the same."""
 
-    def __init__(self, port: int):
-        self.port = port
+    def __init__(self, port: int, address: str = "127.0.0.1"):
+        self.port, self.address = port, address
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((address, 0))
         self.socket.settimeout(PATIENCE)
 
     def message(self, address: str, *arguments: Any) -> OscMessage:
@@ -44,7 +44,7 @@ class Patch:
         return builder.build()
 
     def send(self, address: str, *arguments: Any) -> None:
-        self.socket.sendto(self.message(address, *arguments).dgram, ("127.0.0.1", self.port))
+        self.socket.sendto(self.message(address, *arguments).dgram, (self.address, self.port))
 
     def hear(self, address: str) -> list:
         """Arguments of the next message to an address; others on the way are passed over, errors are not."""
