@@ -16,6 +16,11 @@ void Core::prepare(double sample_rate) noexcept {
     capture.interrupt();
 }
 
+unsigned Core::heard() const noexcept {
+    const unsigned alone = soloed.load(std::memory_order_relaxed);
+    return (alone ? alone : ~0u) & ~muted.load(std::memory_order_relaxed);
+}
+
 void Core::process(const float* const* inputs, float* const* outputs, uint32_t frames, const Transport& host) noexcept {
     Transport now = host;
     if (own_clock.load(std::memory_order_relaxed)) {
@@ -26,6 +31,7 @@ void Core::process(const float* const* inputs, float* const* outputs, uint32_t f
     const double rate = sample_rate();
     const bool records = now.rolling && takes_part.load(std::memory_order_relaxed);
     const bool sounds = now.rolling && plays.load(std::memory_order_relaxed);
+    const unsigned audible = heard();
     position.store(now.position, std::memory_order_relaxed);
     rolling.store(now.rolling, std::memory_order_relaxed);
     if (!records) capture.interrupt();
@@ -42,7 +48,7 @@ void Core::process(const float* const* inputs, float* const* outputs, uint32_t f
         if (records) capture.write(left, right, count, now, rate);
         std::memcpy(outs[0], left, count * sizeof(float));
         std::memcpy(outs[1], right, count * sizeof(float));
-        player.process(sounds, now.position, rate, outs + 2, count);
+        player.process(sounds, now.position, rate, audible, outs + 2, count);
         now.position += count;
         now.ppq += count * now.musical.bpm / (60.0 * rate);
     }

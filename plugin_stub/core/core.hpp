@@ -28,6 +28,11 @@ class Core {
     std::atomic<bool> plays{true};       // put the stems out
     std::atomic<bool> own_clock{false};  // for hosts without a timeline: time runs from prepare() on, whatever the host says
 
+    // Which stems are heard, from any thread: a bit for each of kStemNames. Where any is soloed the others are not, nor is a muted one.
+    std::atomic<unsigned> muted{0};
+    std::atomic<unsigned> soloed{0};
+    unsigned heard() const noexcept;
+
     // What the callback last saw, for the window; any thread.
     std::atomic<int64_t> position{0};
     std::atomic<bool> rolling{false};

@@ -4,6 +4,28 @@
 #include <cstring>
 
 namespace stemweave {
+namespace {
+
+// source: interleaved. Bit for bit where the gain is one, nothing at all where it is none.
+void put(const float* source, float& gain, float goal, float step, float* left, float* right, int64_t frames) noexcept {
+    int64_t i = 0;
+    for (; i < frames && gain != goal; ++i) {
+        gain = gain < goal ? std::min(goal, gain + step) : std::max(goal, gain - step);
+        left[i] = source[2 * i] * gain;
+        right[i] = source[2 * i + 1] * gain;
+    }
+    if (goal == 0.0f) {
+        std::fill(left + i, left + frames, 0.0f);
+        std::fill(right + i, right + frames, 0.0f);
+        return;
+    }
+    for (; i < frames; ++i) {
+        left[i] = source[2 * i];
+        right[i] = source[2 * i + 1];
+    }
+}
+
+}  // namespace
 
 void Player::play(std::shared_ptr<const StemSet> stems) {
     {
@@ -38,7 +60,7 @@ const StemSet* Player::acquire() noexcept {
     return nullptr;
 }
 
-void Player::process(bool rolling, int64_t position, double sample_rate, float* const* outs, uint32_t frames) noexcept {
+void Player::process(bool rolling, int64_t position, double sample_rate, unsigned heard, float* const* outs, uint32_t frames) noexcept {
     const StemSet* set = rolling ? acquire() : nullptr;
     int64_t from = 0;
     int64_t until = 0;  // frames of the block that the stems cover
@@ -46,17 +68,20 @@ void Player::process(bool rolling, int64_t position, double sample_rate, float* 
         from = std::clamp<int64_t>(set->start - position, 0, frames);
         until = std::clamp<int64_t>(set->start + set->ready.load(std::memory_order_acquire) - position, from, frames);
     }
+    const auto step = static_cast<float>(1.0 / (kRamp * sample_rate));
     for (int stem = 0; stem < kStems; ++stem) {
-        for (int side = 0; side < 2; ++side) {
-            float* out = outs[2 * stem + side];
+        const float goal = heard >> stem & 1 ? 1.0f : 0.0f;
+        float* const pair[2] = {outs[2 * stem], outs[2 * stem + 1]};
+        for (float* out : pair) {
             std::fill(out, out + from, 0.0f);
-            if (until > from) {
-                const float* source = set->audio[stem].data() + 2 * (position + from - set->start) + side;
-                for (int64_t i = from; i < until; ++i, source += 2) out[i] = *source;
-            }
             std::fill(out + until, out + frames, 0.0f);
         }
+        if (!sounded_) gains_[stem] = goal;  // what was switched in silence begins as it is: nothing can click
+        if (until == from) continue;
+        const float* source = set->audio[stem].data() + 2 * (position + from - set->start);
+        put(source, gains_[stem], goal, step, pair[0] + from, pair[1] + from, until - from);
     }
+    sounded_ = until > from;
     in_use_.store(nullptr, std::memory_order_release);
 }
 

@@ -37,7 +37,10 @@ class Player {
     void collect();
 
     // Callback only: outs are kStems stereo pairs. Silence where there is no stem, at another rate, or while `position` is unknown.
-    void process(bool rolling, int64_t position, double sample_rate, float* const* outs, uint32_t frames) noexcept;
+    // heard: a bit for each stem; one that is switched comes or goes within kRamp seconds, so that nothing clicks.
+    void process(bool rolling, int64_t position, double sample_rate, unsigned heard, float* const* outs, uint32_t frames) noexcept;
+
+    static constexpr double kRamp = 0.005;
 
   private:
     const StemSet* acquire() noexcept;
@@ -47,6 +50,8 @@ class Player {
     std::vector<std::shared_ptr<const StemSet>> retired_;
     std::atomic<const StemSet*> offered_{nullptr};
     std::atomic<const StemSet*> in_use_{nullptr};  // a hazard pointer: what it names is not freed
+    std::array<float, kStems> gains_{1.0f, 1.0f, 1.0f, 1.0f, 1.0f};  // of the callback, like the next
+    bool sounded_ = false;
 };
 
 }  // namespace stemweave

@@ -12,8 +12,9 @@ START_NAMESPACE_DISTRHO
 
 enum Parameters {
     kTakesPart, kPlays, kOwnClock, kSeparate, kCancel, kConnection, kJob, kProgress,
-    kRole, kAccompany, kWant, kTracks = kWant + stemweave::kStems - 1,
-    kInfill, kRegenerate, kFillFrom, kFillTo, kParameterCount  // kWant: a switch for each stem but the residual
+    kRole, kAccompany, kWant, kTracks = kWant + stemweave::kStems - 1,  // kWant: a switch for each stem but the residual
+    kInfill, kRegenerate, kFillFrom, kFillTo,
+    kMute, kSolo = kMute + stemweave::kStems, kParameterCount = kSolo + stemweave::kStems  // a switch for each stem
 };
 
 struct Parts {

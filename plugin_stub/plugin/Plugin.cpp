@@ -94,11 +94,14 @@ class StemweavePlugin : public Plugin {
         case kFillTo:
             parameter.unit = "s";
             return index == kFillFrom ? describe(0, "Fill from", "fill_from", 0, 7200) : describe(0, "Fill to", "fill_to", 0, 7200);
-        default: {
-            const std::string stem = sw::kStemNames[index - kWant];
-            return describe(kParameterIsBoolean, ("Want " + stem).c_str(), ("want_" + stem).c_str(), 1, 1);
         }
-        }
+        const auto of_stem = [&](uint32_t hints, uint32_t first, const char* word, const char* symbol, float def) {
+            const std::string stem = sw::kStemNames[index - first];
+            describe(kParameterIsBoolean | hints, (word + (" " + stem)).c_str(), (symbol + ("_" + stem)).c_str(), def, 1);
+        };
+        if (index < kTracks) return of_stem(0, kWant, "Want", "want", 1);
+        if (index < kSolo) return of_stem(kParameterIsAutomatable, kMute, "Mute", "mute", 0);
+        of_stem(kParameterIsAutomatable, kSolo, "Solo", "solo", 0);
     }
 
     float getParameterValue(uint32_t index) const override {
@@ -119,6 +122,8 @@ class StemweavePlugin : public Plugin {
         case kFillTo: return talker_ ? static_cast<float>(talker_->fill_to()) : 0.0f;
         case kTracks: return talker_ ? static_cast<float>(talker_->tracks()) : 0.0f;
         }
+        if (index >= kSolo) return core_->soloed >> (index - kSolo) & 1;
+        if (index >= kMute) return core_->muted >> (index - kMute) & 1;
         return talker_ ? talker_->wants(static_cast<int>(index) - kWant) : 1.0f;
     }
 
@@ -158,7 +163,9 @@ class StemweavePlugin : public Plugin {
             if (talker_) talker_->set_fill_to(value);
             break;
         default:
-            if (index >= kWant && index < kTracks && talker_) talker_->want(static_cast<int>(index) - kWant, on);
+            if (index >= kSolo) turn(core_->soloed, index - kSolo, on);
+            else if (index >= kMute) turn(core_->muted, index - kMute, on);
+            else if (index >= kWant && index < kTracks && talker_) talker_->want(static_cast<int>(index) - kWant, on);
         }
     }
 
@@ -205,6 +212,11 @@ class StemweavePlugin : public Plugin {
     }
 
   private:
+    static void turn(std::atomic<unsigned>& bits, uint32_t bit, bool on) {
+        if (on) bits |= 1u << bit;
+        else bits &= ~(1u << bit);
+    }
+
     template <size_t N>
     static void label(Parameter& parameter, const char* const (&names)[N]) {
         parameter.enumValues.count = N;

@@ -85,6 +85,8 @@ class StemweaveUI : public UI {
         case sw::Action::takes_part: set(kTakesPart, !spot.on); break;
         case sw::Action::plays: set(kPlays, !spot.on); break;
         case sw::Action::want: set(kWant + static_cast<uint32_t>(spot.index), !spot.on); break;
+        case sw::Action::mute: set(kMute + static_cast<uint32_t>(spot.index), !spot.on); break;
+        case sw::Action::solo: set(kSolo + static_cast<uint32_t>(spot.index), !spot.on); break;
         case sw::Action::role: set(kRole, (shown_.role + 1) % static_cast<int>(sw::kRoles.size())); break;
         }
     }

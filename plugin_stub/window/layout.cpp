@@ -80,6 +80,11 @@ std::vector<Spot> spots(const Shown& shown, Page page) {
         const Box row = stem_row(stem);
         all.push_back({Action::want, stem, {row.x + 4, row.y + 4, 20, 20}, kStemNames[stem], true, shown.wanted[stem]});
     }
+    for (int stem = 0; stem < kStems; ++stem) {
+        const Box row = stem_row(stem);
+        all.push_back({Action::mute, stem, {row.x + 98, row.y + 4, 20, 20}, "M", true, (shown.muted >> stem & 1) != 0});
+        all.push_back({Action::solo, stem, {row.x + 122, row.y + 4, 20, 20}, "S", true, (shown.soloed >> stem & 1) != 0});
+    }
     return all;
 }
 

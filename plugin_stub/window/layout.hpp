@@ -23,12 +23,12 @@ struct Box {
     float bottom() const { return y + h; }
 };
 
-enum class Action { show_session, show_doctor, separate, accompany, cancel, plays, reveal, takes_part, role, want };
+enum class Action { show_session, show_doctor, separate, accompany, cancel, plays, reveal, takes_part, role, want, mute, solo };
 
 // Something that can be clicked.
 struct Spot {
     Action action;
-    int index;  // of the stem, for `want`
+    int index;  // of the stem, for `want`, `mute` and `solo`
     Box box;
     std::string label;
     bool enabled;

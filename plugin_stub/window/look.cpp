@@ -24,7 +24,7 @@ std::string signature(const Shown& shown) {
         out << ' ' << sum;
     }
     for (const bool wanted : shown.wanted) out << wanted;
-    out << shown.takes_part << shown.plays << shown.role;
+    out << shown.takes_part << shown.plays << shown.role << ' ' << shown.muted << ' ' << shown.soloed;
     const Range all = timeline(shown);
     out << ' ' << std::lround(x_of(shown.position, all, lane(track_row(0))));
     return out.str();
@@ -41,6 +41,9 @@ bool Looker::look(const Core& core, const Talker& talker, Shown& shown) {
     shown.takes_part = core.takes_part;
     shown.plays = core.plays;
     shown.role = talker.role();
+    shown.muted = core.muted;
+    shown.soloed = core.soloed;
+    shown.heard = core.heard();
     for (int stem = 0; stem < kStems - 1; ++stem) shown.wanted[stem] = talker.wants(stem);
     shown.outlines.clear();
     for (const Track& track : shown.status.members) shown.outlines.push_back(outline_of(track.id));

@@ -24,14 +24,14 @@ void draw_header(Pen& pen, const Shown& shown) {
 // What a stem's row holds: a lock where a track gives it, what was made, stripes where it will be.
 void draw_stem(Pen& pen, const Shown& shown, int stem, Range all) {
     const Box row = stem_row(stem), time = lane(row);
-    const Colour colour = theme::kStems[stem];
+    const Colour colour = shown.heard >> stem & 1 ? theme::kStems[stem] : theme::kFaint;
     pen.fill(row, theme::kPanel, 4);
     const bool given = shown.is_given(stem);
     const bool wanted = stem == kStems - 1 || shown.wanted[stem];
-    pen.text({row.x + 34, row.y, 96, row.h}, kStemNames[stem], wanted ? theme::kText : theme::kFaint, theme::kNormal);
+    pen.text({row.x + 34, row.y, 62, row.h}, kStemNames[stem], wanted ? theme::kText : theme::kFaint, theme::kNormal);
     if (given) {
-        pen.lock(row.x + 136, row.y + 8, theme::kDim);
-        pen.text({row.x + 150, row.y, 48, row.h}, "given", theme::kDim, theme::kSmall);
+        pen.lock(row.x + 148, row.y + 8, theme::kDim);
+        pen.text({row.x + 162, row.y, 38, row.h}, "given", theme::kDim, theme::kSmall);
     }
     if (shown.stems.frames() > 0) {
         const float from = x_of(shown.stems.start, all, time), to = x_of(shown.stems.end, all, time);
@@ -114,6 +114,8 @@ void draw_spot(Pen& pen, const Spot& spot) {
     case Action::show_doctor: return pen.tab(spot);
     case Action::takes_part: return pen.check(spot, theme::kTrack);
     case Action::want: return pen.check(spot, theme::kStems[spot.index]);
+    case Action::mute: return pen.letter(spot, theme::kWaiting);
+    case Action::solo: return pen.letter(spot, theme::kGood);
     default: return pen.button(spot);
     }
 }

@@ -27,6 +27,9 @@ struct Shown {
     bool takes_part = true;
     bool plays = true;
     int role = 0;
+    unsigned muted = 0;   // a bit for each stem
+    unsigned soloed = 0;
+    unsigned heard = ~0u;  // what follows from the two
     std::optional<double> seconds_left;
 
     bool job_is_open() const {

@@ -88,6 +88,12 @@ void Pen::check(const Spot& spot, Colour colour) {
     if (spot.on) fill({box.x + 4, box.y + 4, box.w - 8, box.h - 8}, colour, 2);
 }
 
+void Pen::letter(const Spot& spot, Colour colour) {
+    fill(spot.box, spot.on ? colour : theme::kGround, 4);
+    edge(spot.box, spot.on ? colour : theme::kEdge, 4);
+    text_centred(spot.box, spot.label, spot.on ? theme::kGround : theme::kDim, theme::kSmall);
+}
+
 void Pen::wave(const Box& box, const float* peaks, size_t columns, Colour colour) {
     const float middle = box.y + box.h / 2, step = box.w / static_cast<float>(columns);
     nvg_.beginPath();

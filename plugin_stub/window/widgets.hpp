@@ -28,6 +28,8 @@ class Pen {
     void button(const Spot& spot);
     void tab(const Spot& spot);
     void check(const Spot& spot, Colour colour);
+    // A small switch with a letter in it.
+    void letter(const Spot& spot, Colour colour);
     // Peaks of 0 to 1 from left to right, mirrored about the box's middle.
     void wave(const Box& box, const float* peaks, size_t columns, Colour colour);
     void stripes(const Box& box, Colour colour);

@@ -35,6 +35,7 @@ STEMS = (slice(204, 432), slice(0, 720))
 TRACKS = (slice(74, 194), slice(216, 704))
 OPEN, DONE, CANCELLED = (1, 2, 3), 4, 5  # of the parameter Job
 SEPARATE, CANCEL, REVEAL, DOCTOR, WANT_BASS = (76, 413), (322, 413), (639, 413), (298, 22), (30, 240)
+BASS, DRUMS, GUITAR, PIANO, RESIDUAL = range(5)  # rows of stems
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,14 @@ def bar(pixels: np.ndarray, scale: int = 1) -> float:
     """The share of the progress bar that has its colour."""
     row = pixels[BAR_TOP * scale, BAR.start * scale : BAR.stop * scale].astype(int)
     return float((np.abs(row - PROGRESS).max(axis=1) < 12).mean())
+
+
+def mute(stem: int) -> tuple[int, int]:
+    return 124, 240 + 30 * stem
+
+
+def solo(stem: int) -> tuple[int, int]:
+    return 148, 240 + 30 * stem
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
@@ -256,6 +265,49 @@ def test_what_is_clicked_is_done(plugin, live_server, song, tmp_path):
     seen.until(lambda: seen.click(REVEAL) or opened.exists(), "the file manager")
     shown = Path(opened.read_text())
     assert (shown / "drums.wav").exists()
+
+
+def test_stems_are_muted_and_soloed_by_clicks_and_the_project_keeps_it(plugin, live_server, song, tmp_path):
+    seen = plugin(live_server)
+    seen.ask("open 1")
+    seen.until(lambda: seen.get("Connection") == 2, "the connection")
+    seen.ask(f"play {song}")
+    seen.until(lambda: seen.click(SEPARATE) or seen.get("Job") > 0, "a job")
+    seen.until(lambda: seen.get("Job") == DONE, "its stems")
+
+    def levels() -> np.ndarray:
+        """Of the five buses of stems, after the track's own, which no switch here changes."""
+        track, *stems = seen.ask(f"play {song}")["rms"]
+        assert track == pytest.approx(loudness)
+        return np.array(stems)
+
+    loudness = seen.ask(f"play {song}")["rms"][0]
+    all_of_them = levels()
+    assert (all_of_them[:4] > 1e-3).all()
+    whole = part(seen.shot("all"), GRID)
+
+    def only(*heard: int) -> None:
+        now, expected = levels(), np.zeros(5)
+        expected[list(heard)] = all_of_them[list(heard)]
+        np.testing.assert_allclose(now, expected, rtol=1e-6)
+
+    seen.click(mute(DRUMS))
+    assert seen.get("Mute drums") == 1
+    only(BASS, GUITAR, PIANO, RESIDUAL)
+    seen.until(lambda: differ(part(seen.shot("muted"), GRID), whole), "the drums in grey")
+    seen.click(solo(PIANO))
+    seen.click(solo(DRUMS))
+    only(PIANO)  # the drums are soloed and muted
+    state = tmp_path / "project"
+    assert seen.ask(f"save {state}")["done"]
+    seen.click(mute(DRUMS))
+    only(DRUMS, PIANO)
+    seen.click(solo(PIANO))
+    seen.click(solo(DRUMS))
+    only(BASS, DRUMS, GUITAR, PIANO, RESIDUAL)
+    assert seen.ask(f"load {state}")["done"]
+    assert [seen.get(name) for name in ("Mute drums", "Mute piano", "Solo drums", "Solo piano")] == [1, 0, 1, 1]
+    only(PIANO)
 
 
 def test_a_window_opened_and_closed_twenty_times_leaves_nothing(plugin):

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -258,6 +259,74 @@ TEST_CASE("stems are silent when stopped, switched off, taken away or of another
     host.core.player.play(nullptr);
     host.block(0, 100);
     CHECK(wrong_on_buses(host, 0, 0, 0) == 0);
+}
+
+TEST_CASE("a stem that is muted is silent, the others are what they were, and where any is soloed those alone are heard") {
+    Host host;
+    host.core.player.play(stems_at(0, 30000));
+    const auto heard = [&host] {  // a bit for each stem that is exactly what it should be; the others must be silent
+        host.block(0, 3000);      // the ramp has ended
+        host.block(3000, 1500);
+        unsigned bits = 0;
+        for (int c = 0; c < 2 * kStems; ++c) {
+            int64_t right = 0, silent = 0;
+            for (int64_t i = 0; i < 1500; ++i) {
+                right += host.out[2 + c][i] == song(2 + c, 3000 + i);
+                silent += host.out[2 + c][i] == 0.0f;
+            }
+            REQUIRE((right == 1500) != (silent == 1500));
+            if (right == 1500) bits |= 1u << c;
+        }
+        CHECK(host.out[0] == host.in[0]);
+        return bits;
+    };
+    CHECK(heard() == 0b1111111111);
+    host.core.muted = 0b00010;
+    CHECK(heard() == 0b1111110011);
+    host.core.soloed = 0b00110;
+    CHECK(heard() == 0b0000110000);
+    host.core.soloed = 0b00010;  // the muted one alone
+    CHECK(heard() == 0);
+    host.core.muted = 0;
+    CHECK(heard() == 0b0000001100);
+    host.core.soloed = 0;
+    CHECK(heard() == 0b1111111111);
+
+    host.block(0, 100, false);
+    host.core.muted = 0b00001;  // while all is silent: from the first sample on
+    host.block(0, 100);
+    CHECK(std::all_of(host.out[2].begin(), host.out[2].end(), [](float sample) { return sample == 0.0f; }));
+    CHECK(host.out[4][0] == song(4, 0));
+}
+
+TEST_CASE("mute and solo come and go without a click, in five milliseconds, whatever the block size") {
+    auto steady = std::make_shared<StemSet>(48000.0, 0, 200000);
+    for (auto& stem : steady->audio) std::fill(stem.begin(), stem.end(), 1.0f);
+    steady->ready = steady->frames;
+    for (const uint32_t size : {1u, 7u, 64u, 256u, 1000u}) {
+        Host host;
+        host.core.player.play(steady);
+        int64_t position = 0;
+        float last = 1.0f;
+        for (const unsigned muted : {0u, 1u, 0u, 1u, 0u}) {
+            host.core.muted = muted;
+            const float goal = muted ? 0.0f : 1.0f;
+            int64_t on_the_way = 0;
+            for (int64_t end = position + 3000; position < end; position += size) {
+                host.block(position, size);
+                for (uint32_t i = 0; i < size; ++i) {
+                    const float now = host.out[2][i];
+                    REQUIRE(std::abs(now - last) <= 1.0f / 239.0f);
+                    REQUIRE(host.out[3][i] == now);
+                    REQUIRE(host.out[4][i] == 1.0f);
+                    on_the_way += now != goal;
+                    last = now;
+                }
+            }
+            CHECK(last == goal);
+            CHECK(on_the_way <= 240);
+        }
+    }
 }
 
 TEST_CASE("a host may use one buffer for an input and any output") {

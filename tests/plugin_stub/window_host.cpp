@@ -1,12 +1,13 @@
 // A host for the CLAP's window, driven line by line from a test. Every command answers with one JSON line.
 //
 //   window_host PLUGIN
-//   play FILE         stereo float32 through the plug-in at 48 kHz, from the timeline's zero on
+//   play FILE         stereo float32 through the plug-in at 48 kHz, from the timeline's zero on: {"rms"} of the track and each stem's bus
 //   open SCALE        the window, at that scale | close
 //   idle MS           let the window live so long
 //   shot FILE         what the window shows, as a PPM: {"width", "height"}
 //   click X Y         in pixels
 //   get NAME          {"value"} of a parameter | set VALUE NAME
+//   save FILE         what the plug-in would have the project keep | load FILE
 //   cycle COUNT       open and close so many times, with a frame drawn in between
 #include <dlfcn.h>
 
@@ -15,10 +16,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -28,6 +31,7 @@
 #include "clap/events.h"
 #include "clap/ext/gui.h"
 #include "clap/ext/params.h"
+#include "clap/ext/state.h"
 #include "clap/ext/timer-support.h"
 #include "clap/plugin-factory.h"
 
@@ -71,7 +75,9 @@ struct Host {
     const clap_plugin_gui* gui = nullptr;
     const clap_plugin_params* params = nullptr;
     const clap_plugin_timer_support* timers = nullptr;
+    const clap_plugin_state* state = nullptr;
     std::vector<clap_event_param_value> events;
+    double squares[kChannels / 2] = {};  // of what was heard since the last play
 
     void block(const float* stereo, uint32_t frames, int64_t position, bool rolling) {
         std::vector<std::vector<float>> in(2, std::vector<float>(frames)), out(kChannels, std::vector<float>(frames));
@@ -103,6 +109,9 @@ struct Host {
         process.in_events = &incoming;
         process.out_events = &outgoing;
         plugin->process(plugin, &process);
+        for (int c = 0; c < kChannels; ++c) {
+            for (const float sample : out[c]) squares[c / 2] += double{sample} * sample / 2;
+        }
         events.clear();
     }
 
@@ -110,12 +119,36 @@ struct Host {
         std::ifstream file(path, std::ios::binary);
         std::vector<float> piece(2 * kSize);
         int64_t position = 0;
+        std::fill(std::begin(squares), std::end(squares), 0.0);
         while (file.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(piece.size() * sizeof(float))), file.gcount() > 0) {
             const auto frames = static_cast<uint32_t>(file.gcount() / (2 * sizeof(float)));
             block(piece.data(), frames, position, true);
             position += frames;
         }
         block(nullptr, kSize, position, false);
+        for (int bus = 0; bus < kChannels / 2; ++bus) std::printf("%s%g", bus ? ", " : "{\"rms\": [", std::sqrt(squares[bus] / static_cast<double>(position)));
+        std::puts("]}");
+    }
+
+    static int64_t write(const clap_ostream* to, const void* data, uint64_t size) {
+        static_cast<std::ofstream*>(to->ctx)->write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
+        return static_cast<int64_t>(size);
+    }
+
+    static int64_t read(const clap_istream* from, void* data, uint64_t size) {
+        return static_cast<std::ifstream*>(from->ctx)->read(static_cast<char*>(data), static_cast<std::streamsize>(size)).gcount();
+    }
+
+    void save(const std::string& path) {
+        std::ofstream file(path, std::ios::binary);
+        const clap_ostream to{&file, write};
+        std::printf("{\"done\": %s}\n", state->save(plugin, &to) ? "true" : "false");
+    }
+
+    void load(const std::string& path) {
+        std::ifstream file(path, std::ios::binary);
+        const clap_istream from{&file, read};
+        std::printf("{\"done\": %s}\n", state->load(plugin, &from) ? "true" : "false");
     }
 
     clap_id parameter(const std::string& name) {
@@ -225,6 +258,7 @@ int main(int, char** argv) {
     if (!it.plugin || !it.plugin->init(it.plugin)) return 1;
     it.gui = of<clap_plugin_gui>(it.plugin, CLAP_EXT_GUI);
     it.params = of<clap_plugin_params>(it.plugin, CLAP_EXT_PARAMS);
+    it.state = of<clap_plugin_state>(it.plugin, CLAP_EXT_STATE);
     it.timers = of<clap_plugin_timer_support>(it.plugin, CLAP_EXT_TIMER_SUPPORT);
     shown.display = XOpenDisplay(nullptr);
     if (!it.gui || !it.timers || !shown.display) return std::fprintf(stderr, "no window, or no display\n"), 1;
@@ -237,7 +271,6 @@ int main(int, char** argv) {
         words >> command;
         double value = 0.0;
         int x = 0, y = 0;
-        if (command == "play") words >> text, it.play(text);
         if (command == "open") words >> value, it.open(value);
         if (command == "close") it.close();
         if (command == "idle") words >> x, it.idle(x);
@@ -254,9 +287,12 @@ int main(int, char** argv) {
             std::getline(words, text);
             it.params->get_value(it.plugin, it.parameter(text.substr(1)), &value);
             std::printf("{\"value\": %g}\n", value);
-        } else if (command == "shot") {
+        } else if (command == "play" || command == "save" || command == "load" || command == "shot") {
             words >> text;
-            it.shot(text);
+            if (command == "play") it.play(text);
+            if (command == "save") it.save(text);
+            if (command == "load") it.load(text);
+            if (command == "shot") it.shot(text);
         } else {
             std::puts("{}");
         }
