@@ -106,7 +106,7 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
         agrees = {} if backend == REFERENCE else {"agreement_db": agreement(model.denoiser(*given), wanted)}
         rows.append({
             "device": device, "backend": backend, "found": "measured", "milliseconds": 1000 * statistics.median(seconds),
-            "ratio": _ratio(times[REFERENCE], seconds), "network_ratio": _ratio(times["core", REFERENCE], times["core", backend]),
+            "ratio": ratio(times[REFERENCE], seconds), "network_ratio": ratio(times["core", REFERENCE], times["core", backend]),
             "gigaflops": operations / min(seconds) / 1e9, "ceiling": operations / min(seconds) / ceilings[dtype],
             **agrees, **stems.get(backend, {}),
         })  # fmt: skip
@@ -137,7 +137,7 @@ def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
         times = turns(tried, rounds)
     return [
         {
-            "way": way, "milliseconds": 1000 * statistics.median(seconds), "ratio": _ratio(times["autograd"], seconds),
+            "way": way, "milliseconds": 1000 * statistics.median(seconds), "ratio": ratio(times["autograd"], seconds),
             "error": relative_error(found, wanted) if way == "graph" else None,
         }
         for way, seconds in times.items()
@@ -157,7 +157,8 @@ def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], d
     return models, failed
 
 
-def _ratio(reference: list[float], own: list[float]) -> float:
+def ratio(reference: list[float], own: list[float]) -> float:
+    """How many times as fast as the reference: the median over rounds, each of which is one on the same machine's mood."""
     return statistics.median(theirs / ours for theirs, ours in zip(reference, own, strict=True))
 
 

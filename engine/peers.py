@@ -36,9 +36,12 @@ SIGMA_DATA = 0.2
 @torch.no_grad()
 def bench_peers(rounds: int = 3, size: dict[str, Any] = SIZE, length: int = LENGTH) -> list[dict[str, Any]]:
     """Rows of milliseconds a chunk and call, the fastest of the rounds (what else the machine does only ever adds), and how many
-    times as fast as theirs that is. Random weights, the same for all; agreement_db: of one call with one of theirs. ModelError
-    where their package is not installed."""
-    theirs = _theirs(size)
+    times as fast as theirs that is. Random weights, the same for all; agreement_db: of one call with one of theirs. One row where
+    their package is not installed, which says so."""
+    try:
+        theirs = _theirs(size)
+    except ModelError as error:
+        return [{"way": "their package", "found": str(error)}]
     with tempfile.TemporaryDirectory(prefix="stemweave-") as folder:
         ours = _ours(_card(Path(folder) / "peer", theirs, size, length))
     noise = torch.randn(CHUNKS, len(SOURCES), length, generator=torch.Generator().manual_seed(0))
@@ -59,7 +62,8 @@ def bench_peers(rounds: int = 3, size: dict[str, Any] = SIZE, length: int = LENG
     quality = {f"ours, chunks together, {name}": agreement(ours[name](*given), wanted) for name in ours}
     return [
         {
-            "way": name, "milliseconds": 1000 * seconds, "ratio": each[first] / seconds, "agreement_db": quality.get(name),
+            "way": name, "found": "measured", "milliseconds": 1000 * seconds, "ratio": each[first] / seconds,
+            "agreement_db": quality.get(name),
         }
         for name, seconds in each.items()
     ]  # fmt: skip

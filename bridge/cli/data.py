@@ -205,7 +205,10 @@ SUITES = {
         "largest memory, MB": "peak_mb",
     },
     "guidance": {"way": "way", "ms": "milliseconds", "x autograd": "ratio", "relative error": "error"},
-    "peers": {"way": "way", "ms a chunk and call": "milliseconds", "x theirs": "ratio", "calls agree, dB": "agreement_db"},
+    "peers": {
+        "way": "way", "": "found", "ms a chunk and call": "milliseconds", "calls agree, dB": "agreement_db", "s a song": "seconds",
+        "real-time factor": "real_time_factor", "x the first of its kind": "ratio",
+    },
 }  # fmt: skip
 """What `bench` measures, and the columns of its tables: heading to key of a row."""
 
@@ -216,18 +219,19 @@ def bench(
     ] = "separate",
     as_json: Annotated[bool, typer.Option("--json")] = False,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
-    model: Annotated[str, typer.Option(help="by name or folder; of the suites denoiser, guidance and scale")] = "default",
+    model: Annotated[str, typer.Option(help="by name or folder; of the suites denoiser, guidance, scale and peers")] = "default",
     minutes: Annotated[list[float] | None, typer.Option(min=0.01, help="lengths of the suite scale")] = None,
 ) -> None:  # fmt: skip
     """How fast it is here, rounds taking turns: `separate`, seconds of work a second of the demo song costs (below 1 is faster than
     real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `guidance`,
     its gradient by autograd and by a graph; `scale`, time and memory of whole songs of several lengths (an hour among them) and
     batches; `bridge`, what the way to a server and back costs beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's
-    network and sampler by their package, beside ours."""
+    network and sampler by their package, beside ours, and the demo song by Demucs, by Open-Unmix and by ours."""
     from bridge.bench import bench_bridge
     from bridge.scale import MINUTES, bench_scale
     from engine.bench import bench_denoiser, bench_guidance, bench_separate
     from engine.peers import bench_peers
+    from engine.separators import bench_separators
 
     if suite not in SUITES:
         raise PresetError(f"There is no suite called '{suite}'.", f"Suites: {', '.join(SUITES)}.")
@@ -238,8 +242,10 @@ def bench(
             rows = bench_guidance(model, rounds)
         elif suite == "scale":
             rows = list(bench_scale(model, minutes or MINUTES))
+        elif suite == "peers":
+            rows = bench_peers(rounds) + bench_separators(rounds, model)
         else:
-            rows = {"separate": bench_separate, "bridge": bench_bridge, "peers": bench_peers}[suite](rounds)
+            rows = {"separate": bench_separate, "bridge": bench_bridge}[suite](rounds)
     if as_json:
         print_json(rows)
         return
