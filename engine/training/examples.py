@@ -1,4 +1,5 @@
-"""Random examples from folders of tracks: a function of (seed, step) alone, so a resumed run sees what it would have seen."""
+"""Random examples from folders of tracks: a function of (seed, step, process) alone, so a resumed run sees what it would have
+seen, and processes that train together see different ones."""
 
 from dataclasses import dataclass
 
@@ -25,6 +26,12 @@ class Batch:
     has_mixture: Tensor
     text: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Batch":
+        clean, noise, sigma, has_mixture = (
+            tensor.to(device) for tensor in (self.clean, self.noise, self.sigma, self.has_mixture)
+        )
+        return Batch(clean, noise, sigma, has_mixture, None if self.text is None else self.text.to(device))
+
 
 class Examples:
     """Draws batches from all tracks of the configured folders, mono, at the configured rate."""
@@ -40,8 +47,8 @@ class Examples:
                     "Render the data again at that rate, or change sample_rate in the configuration.",
                 )
 
-    def batch(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.config.seed, step])
+    def batch(self, step: int, process: int = 0) -> Batch:
+        rng = np.random.default_rng([self.config.seed, step, process])
         clean = torch.from_numpy(np.stack([self._example(rng) for _ in range(self.config.batch)]))
         has_mixture = rng.random(len(clean)) < self.config.mixture
         low, high = np.log(self.config.sigma)

@@ -18,15 +18,15 @@ HEARD = 0.05  # of the line-up's RMS: a player below it is not worth a word
 
 
 class LineUps(Examples):
-    """Draws batches as Examples does; each is a function of (seed, step) alone."""
+    """Draws batches as Examples does; each is a function of (seed, step, process) alone."""
 
     def __init__(self, config: TrainConfig):
         super().__init__(config)
         self.about = {name: about_track(tracks.folder / name) for tracks, name in self.tracks}
         self.encode = encoder(config.text)
 
-    def batch(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.config.seed, step])
+    def batch(self, step: int, process: int = 0) -> Batch:
+        rng = np.random.default_rng([self.config.seed, step, process])
         size = self.config.batch
         recordings, sentences = zip(*(self._recording(rng) for _ in range(size)), strict=True)
         clean = torch.from_numpy(np.stack(recordings))[:, None]

@@ -1,15 +1,18 @@
 """What a run sounds like, in TensorBoard: a mixture's stems as the model separates them by then, beside the true ones."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from engine.cards import Card
+from engine.denoiser import ModelSpec
 from engine.models import Model
 from engine.networks import as_denoiser
 from engine.pipeline import RESIDUAL, separate
 from engine.presets import load_preset
+from engine.training.config import TrainConfig
 from engine.training.examples import Examples
 
 EVERY = 10  # checkpoints from one listening to the next
@@ -20,19 +23,24 @@ class Listener:
     """Separates one example, mixed down, by the averaged network: in one call where it hears mixtures, else by the zero-shot
     posterior. Draws nothing from torch's own dice, on which training may depend."""
 
-    def __init__(self, board, examples: Examples, card: Card, step: int):
-        """board: a SummaryWriter, which gets the mixture and the true stems now, as of `step`."""
-        self.board, self.card = board, card
+    def __init__(self, board, examples: Examples, config: TrainConfig, spec: ModelSpec, step: int):
+        """board: a SummaryWriter, which gets the mixture and the true stems now, as of `step`; nothing of models of one source."""
+        self.board, self.config = board, config
+        self.card = Card(Path(config.name), spec, config.network, config.arguments)
         stems = examples.batch(EXAMPLE).clean[0]
         self.mixture = stems.sum(0, keepdim=True)
-        self.preset = load_preset("separate" if card.spec.conditional else "separate-zero-shot")
-        self.preset = dataclasses.replace(self.preset, constrained=card.spec.sources[0])
-        self._add("mixture", self.mixture, step)
-        for source, stem in zip(card.spec.sources, stems, strict=True):
-            self._add(f"{source}/true", stem, step)
+        self.preset = load_preset("separate" if spec.conditional else "separate-zero-shot")
+        self.preset = dataclasses.replace(self.preset, constrained=spec.sources[0])
+        if len(spec.sources) > 1:
+            self._add("mixture", self.mixture, step)
+            for source, stem in zip(spec.sources, stems, strict=True):
+                self._add(f"{source}/true", stem, step)
 
     def listen(self, network: nn.Module, step: int) -> None:
-        """Put down what the network makes of the mixture after `step`."""
+        """At a checkpoint, the one after `step`: put down what the network makes of the mixture, if it is time to."""
+        checkpoint, last = (step + 1) // self.config.checkpoint, step + 1 == self.config.steps
+        if len(self.card.spec.sources) == 1 or (checkpoint % EVERY and not last):
+            return
         device = str(next(network.parameters()).device)
         model = Model(self.card, as_denoiser(network.eval(), self.card.spec), device)
         stems = separate(model, self.mixture.numpy(), self.card.spec.sample_rate, self.preset)

@@ -26,6 +26,17 @@ def loss_of(network: nn.Module, spec: ModelSpec, batch: Batch) -> Tensor:
     return edm_loss(as_denoiser(network, spec), batch, spec.sigma_data)
 
 
+class Objective(nn.Module):
+    """A network whose forward is its loss: what splits a module's work over processes then has all of a step in its hands."""
+
+    def __init__(self, network: nn.Module, spec: ModelSpec):
+        super().__init__()
+        self.network, self.spec = network, spec
+
+    def forward(self, batch: Batch) -> Tensor:
+        return loss_of(self.network, self.spec, batch)
+
+
 def edm_loss(denoiser: Denoiser, batch: Batch, sigma_data: float) -> Tensor:
     """Karras et al. 2022, eq. 2 with lambda(s) = (s^2 + d^2) / (s d)^2: the loss MSDM was trained with."""
     s, d = batch.sigma[:, None, None], sigma_data

@@ -1,4 +1,8 @@
-"""The training loop: resumable at any checkpoint to the same losses, its model always the moving average of the weights."""
+"""The training loop: resumable at any checkpoint to the same losses, its model always the moving average of the weights.
+
+It runs on the GPU where there is one, and on several under torch's own launcher (`torchrun`), by Hugging Face's accelerate: every
+process takes other examples of a step, their gradients are averaged, and the first keeps the books.
+"""
 
 import math
 import time
@@ -11,18 +15,18 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.cards import Card, load_network, read_card, write_model_folder
+from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
 from engine.errors import DataError, ModelError
 from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
-from engine.training import listening
 from engine.training.config import TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
-from engine.training.losses import loss_of
+from engine.training.listening import Listener
+from engine.training.losses import Objective
 from engine.training.optimizers import Optimizer
 
 
@@ -32,55 +36,68 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     on_step gets {"step", "steps", "loss"} after each step. Stopping at any moment loses at most `checkpoint` steps. TensorBoard
     gets the losses and, every tenth checkpoint, what the model makes of a mixture (see listening.py).
     """
+    from accelerate import Accelerator
     from torch.utils.tensorboard import SummaryWriter
 
     config = read_config(config_path)
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available())  # by itself it leaves processes on CPUs alone
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     examples, spec = (LineUps if config.text else Examples)(config), spec_of(config)
-    network = build(config.network, config.arguments, spec)
+    network = build(config.network, config.arguments, spec).to(accelerator.device)
     optimizer = Optimizer(network, config)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / "checkpoint.pt"
-    first, spent = resume(checkpoint, network, average, optimizer)
-    started = time.process_time() - spent
-    if first == 0:
-        if config.start:
-            started -= 3600 * start_from(config.start, network, config)
-        else:
-            fit_input(network, examples)
-        average.module.load_state_dict(network.state_dict())
-    with SummaryWriter(str(run / "tensorboard"), purge_step=first) as board:
-        listener = None
-        if len(spec.sources) > 1:
-            card = Card(run / config.name, spec, config.network, config.arguments)
-            listener = listening.Listener(board, examples, card, first)
+    since = time.process_time()
+    first, spent = begin(checkpoint, config, examples, network, average, optimizer)
+    objective = accelerator.prepare(Objective(network, spec))
+    books = SummaryWriter(str(run / "tensorboard"), purge_step=first) if accelerator.is_main_process else nullcontext()
+    with books as board:
+        listener = board and Listener(board, examples, config, spec, first)
         for step in range(first, config.steps):
-            loss = one_step(network, spec, examples, step, optimizer, config)
+            loss = one_step(accelerator, objective, examples, step, optimizer, config)
             average.update_parameters(network)
-            board.add_scalar("loss", loss, step)
+            if not listener:
+                continue
+            listener.board.add_scalar("loss", loss, step)
             if on_step:
                 on_step({"step": step + 1, "steps": config.steps, "loss": loss})
             if (step + 1) % config.checkpoint == 0 or step + 1 == config.steps:
-                spent = time.process_time() - started
+                spent += accelerator.num_processes * (time.process_time() - since)
                 save(checkpoint, step + 1, spent, network, average, optimizer)
                 write_model(run / config.name, config, spec, average.module, step + 1, spent)
-                if listener and ((step + 1) // config.checkpoint % listening.EVERY == 0 or step + 1 == config.steps):
-                    listener.listen(average.module, step)
-                    started = time.process_time() - spent  # it is no training
+                listener.listen(average.module, step)
+                since = time.process_time()  # neither saving nor listening is training
+    accelerator.end_training()
     return run / config.name
 
 
-def one_step(network, spec, examples, step: int, optimizer: Optimizer, config: TrainConfig) -> float:
-    """One optimiser step on the examples that belong to `step`; returns the loss."""
-    with torch.autocast("cpu", torch.bfloat16) if config.bf16 else nullcontext():
-        loss = loss_of(network, spec, examples.batch(step))
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+def begin(checkpoint: Path, config: TrainConfig, examples, network, average, optimizer) -> tuple[int, float]:
+    """Load the checkpoint where there is one, else the weights to begin with; returns the step to go on from and the processor
+    seconds spent before it."""
+    if checkpoint.exists():
+        return resume(checkpoint, network, average, optimizer)
+    hours = 0.0
+    if config.start:
+        hours = start_from(config.start, network, config)
+    else:
+        fit_input(network, examples)
+    average.module.load_state_dict(network.state_dict())
+    return 0, 3600 * hours
+
+
+def one_step(accelerator, objective, examples, step: int, optimizer: Optimizer, config: TrainConfig) -> float:
+    """One optimiser step on the examples that belong to `step`; returns the loss, the mean of all processes."""
+    device = accelerator.device
+    batch = examples.batch(step, accelerator.process_index).to(device)
+    with torch.autocast(device.type, torch.bfloat16) if config.bf16 else nullcontext():
+        loss = objective(batch)
+    accelerator.backward(loss)
+    nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
     optimizer.step(rate_at(step, config))
-    return loss.item()
+    return accelerator.reduce(loss.detach(), "mean").item()
 
 
 def spec_of(config: TrainConfig) -> ModelSpec:
@@ -102,7 +119,8 @@ def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None
     """Set what a network knows of its input beforehand, from examples that training will not repeat."""
     if isinstance(network, TextGaussian):
         batches *= 4  # there are many words
-    seen = [examples.batch(2**31 + index) for index in range(batches)]
+    device = next(network.parameters()).device
+    seen = [examples.batch(2**31 + index).to(device) for index in range(batches)]
     if isinstance(network, LocalGaussian):
         powers = torch.cat([network.bands.pool(power(network.transform(batch.clean))).mean(3) for batch in seen])
         network.mean_power.copy_(powers.mean(0) + 1e-10)
@@ -141,10 +159,8 @@ def save(path: Path, step: int, spent: float, network, average, optimizer) -> No
 
 
 def resume(path: Path, network, average, optimizer) -> tuple[int, float]:
-    """Load the checkpoint where there is one; returns the step to go on from and the processor seconds spent before it."""
-    if not path.exists():
-        return 0, 0.0
-    state = torch.load(path, weights_only=True)
+    """Load a checkpoint; returns its step and the processor seconds spent until then. DataError where it does not fit."""
+    state = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     try:
