@@ -22,6 +22,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "open_unmix": OpenUnmix,
 }
 INDEPENDENT = "independent"  # one of them for each source
+DENOISERS = LocalGaussian, OpenUnmix  # networks that estimate clean sources; all others are raw
 
 
 def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module:
@@ -32,7 +33,10 @@ def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module
             kind, inner = arguments["network"], arguments["arguments"]
         except KeyError as error:
             raise ModelError(f"The card of independent networks lacks {error}.", "Combine the models again.") from error
-        return Independent([build(kind, inner, one) for _ in spec.sources])
+        networks = [build(kind, inner, one) for _ in spec.sources]
+        if any(isinstance(each, DENOISERS) for each in networks):
+            raise ModelError(f"Networks of the kind '{kind}' cannot stand side by side.", "Take msdm_unet.")
+        return Independent(networks)
     if network not in NETWORKS:
         raise ModelError(f"There is no network called '{network}'.", f"Networks: {', '.join(NETWORKS)}, {INDEPENDENT}.")
     channels = {"in_channels" if network == "msdm_unet" else "sources": len(spec.sources)}
@@ -44,4 +48,4 @@ def build(network: str, arguments: dict[str, Any], spec: ModelSpec) -> nn.Module
 
 def as_denoiser(network: nn.Module, spec: ModelSpec) -> Denoiser:
     """Networks that estimate clean sources are denoisers; raw ones need EDM's preconditioning."""
-    return network if isinstance(network, LocalGaussian | OpenUnmix) else Preconditioned(network, spec.sigma_data)
+    return network if isinstance(network, DENOISERS) else Preconditioned(network, spec.sigma_data)

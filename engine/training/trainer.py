@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
 from engine.errors import DataError, ModelError
-from engine.networks import LocalGaussian, build
+from engine.networks import INDEPENDENT, LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
@@ -102,10 +102,11 @@ def one_step(accelerator, objective, examples, step: int, optimizer: Optimizer, 
 
 def spec_of(config: TrainConfig) -> ModelSpec:
     sources = (RECORDING,) if config.text else config.sources
+    kind = config.arguments.get("network") if config.network == INDEPENDENT else config.network
     return ModelSpec(
         sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
         conditional=config.network in ("local_gaussian", "open_unmix"),
-        length_multiple=8192 if config.network == "msdm_unet" else 1,
+        length_multiple=8192 if kind == "msdm_unet" else 1,
     )  # fmt: skip
 
 
