@@ -74,6 +74,7 @@ class Report:
             | {"all": round(self.interval(), 2)},
             "tracks": len({row[0] for row in self.rows}),
             "windows": len(self.rows),
+            "network_calls": self.calls,
             "real_time_factor": round(self.real_time_factor, 4),
             "settings": self.settings,
         }

@@ -36,9 +36,11 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     on_step gets {"step", "steps", "loss"} after each step. Stopping at any moment loses at most `checkpoint` steps. TensorBoard
     gets the losses and, every tenth checkpoint, what the model makes of a mixture (see listening.py).
     """
-    from accelerate import Accelerator
-    from torch.utils.tensorboard import SummaryWriter
-
+    try:
+        from accelerate import Accelerator
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise DataError("What training needs is not installed.", "pip install 'stemweave[train]'") from error
     config = read_config(config_path)
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())  # by itself it leaves processes on CPUs alone
     if config.threads:

@@ -31,3 +31,6 @@ def test_a_silent_target_counts_only_as_published():
     assert made.improvement("bass", with_silent=False) == 3.0
     assert made.improvement("bass", with_silent=True) == 22.0
     assert made.track_means() == {"Track0": 2.0, "Track1": 4.0}
+    told = made.as_dict()
+    assert [told["si_sdr_improvement_db"][name]["all"] for name in ("silent_left_out", "as_published")] == [3.0, 22.0]
+    assert told["network_calls"] == 1

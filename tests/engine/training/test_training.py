@@ -91,6 +91,13 @@ def test_a_checkpoint_of_another_optimizer_is_refused_with_a_way_on(config, tmp_
     assert "start" in caught.value.hint
 
 
+def test_what_is_not_installed_is_told(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(DataError, match="not installed") as caught:
+        train(config, tmp_path / "run")
+    assert "stemweave[train]" in caught.value.hint
+
+
 def test_a_bad_configuration_names_the_key(config):
     good = config.read_text()
     config.write_text(good + "lerning_rate = 1\n")
