@@ -137,7 +137,7 @@ class Answers:
     def _submit(self, client: bytes, message: Submit, _: bytes) -> None:
         job = self._server.jobs.by_id.get(message.job)
         if job is not None:
-            self._asked_again(client, job)
+            self._asked_again(client, job, message.have)
             return
         gathering = self._gathering(message) if message.context else None
         asked = ("start", "stop", "seconds", "prompts", "mixture_prompt")
@@ -160,15 +160,15 @@ class Answers:
         else:
             self._delivery.send(client, Credit(message.job, protocol.CREDIT))
 
-    def _asked_again(self, client: bytes, job: Job) -> None:
-        """Perhaps after a lost connection: the same job, from the start of what it gives."""
+    def _asked_again(self, client: bytes, job: Job, have: dict[str, int]) -> None:
+        """Perhaps after a lost connection: the same job, and of its stems what the client does not have."""
         if isinstance(job.owner, bytes) and job.owner != client:
             self._delivery.fail(job.owner, *TAKEN_OVER, job=job.id)
         job.leave()
         job.owner = client
         self._server.jobs.note(job)
         if job.finished:
-            self._delivery.queue(job, 0)
+            self._delivery.queue(job, 0, have)
         self._delivery.send(client, Accepted(job.id, job.state, job.received))
         if job.state == "uploading" and job.gathering is None:
             self._delivery.send(client, Credit(job.id, protocol.CREDIT))

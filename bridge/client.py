@@ -196,6 +196,7 @@ class Client:
             if received is not None:
                 transfer.handle(*received)
             if self._lost:
+                submit.have = transfer.have()
                 self._hello_again(submit)
                 asked = False
             if cancelled and not asked and cancelled():
@@ -340,6 +341,10 @@ class _Transfer:
             raise RemoteError(message.code, message.message, message.hint, message.retryable)
         elif isinstance(message, Done):
             self._finish(message)
+
+    def have(self) -> dict[str, int]:
+        """Stem to the frames that are here from its beginning on."""
+        return {name: stem.filled for name, stem in self.stems.items()}
 
     def _upload(self, chunks: int) -> None:
         size = protocol.CHUNK_BYTES // (4 * self.audio.shape[1])

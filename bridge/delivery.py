@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from bridge import errors, protocol
 from bridge.doors import Doors
@@ -40,9 +42,12 @@ class Delivery:
         if self._osc and job.owner:
             self._osc.wrote(job, stem, path)
 
-    def queue(self, job: Job, first: int) -> None:
-        """Stems from `first` to where they are finished are to be sent, then a word that they were."""
-        job.outbox.extend((stem, first, job.finished) for stem in job.stems)
+    def queue(self, job: Job, first: int, have: Mapping[str, int] = MappingProxyType({})) -> None:
+        """To be sent: stems from `first`, or what the client has, to where they are finished, then a word that they were."""
+        for stem in job.stems:
+            start = max(first, have.get(stem, 0))
+            if start < job.finished:
+                job.outbox.append((stem, start, job.finished))
         job.outbox.append(("", job.finished, job.finished))
 
     def deliver(self, job: Job) -> None:

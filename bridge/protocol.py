@@ -11,8 +11,8 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "0.6"
-"""Of the protocol, not of the package: the first number must match, the second counts additions."""
+VERSION = "1.0"
+"""Of the protocol, not of the package: the first number must match, the second counts additions (PROTOCOL.md, Versions)."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
 DEFAULT_PORT = 27182
@@ -82,7 +82,7 @@ class Submit(Message):
     start, stop, seconds: of what to make (stop 0: to the end). keep: the job goes on without its client, and after a restart of the
     server; its stems wait for whoever submits it again. prompts: source to words; mixture_prompt: of all sources together.
     context: the audio is that of the context's tracks, `audio.frames` of each from the timeline's frame `position` on, which their
-    clients give; this one sends none.
+    clients give; this one sends none. have: stem to the frames of it that the client has already, of a job that is asked for again.
     """
 
     job: str
@@ -99,6 +99,7 @@ class Submit(Message):
     mixture_prompt: str = ""
     context: str = ""
     position: int = 0
+    have: dict[str, int] = field(default_factory=dict)
 
 
 class Join(Message):
@@ -274,7 +275,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Report, Pong, Pair, Paired, Chunk, Credit,
 )  # fmt: skip
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoders = {kind.__struct_config__.tag: msgspec.msgpack.Decoder(kind) for kind in MESSAGES}
 
 
@@ -287,7 +288,10 @@ _type_decoder = msgspec.msgpack.Decoder(_Type)
 
 def encode(message: Message, payload: bytes | memoryview | None = None) -> list:
     """The message as ZeroMQ frames."""
-    header = _encoder.encode(message)
+    plain = msgspec.to_builtins(
+        message, order="deterministic"
+    )  # or many fields that are left out would make a longer map
+    header = _encoder.encode(plain)
     return [header] if payload is None else [header, payload]
 
 
@@ -299,15 +303,17 @@ def chunk(job: str, stem: str, offset: int, payload: bytes | memoryview) -> list
 def decode(frames: list[bytes]) -> tuple[Message, bytes] | None:
     """Message and payload (b"" for none); None for a type this version does not know. ProtocolError for anything else, and for
     a chunk whose checksum does not fit."""
-    if not 1 <= len(frames) <= 2:
-        raise ProtocolError(f"A message has 1 or 2 frames, not {len(frames)}.")
-    header, payload = frames[0], frames[1] if len(frames) == 2 else b""
+    if not frames:
+        raise ProtocolError("A message has at least one frame.")
+    header, payload = frames[0], frames[1] if len(frames) > 1 else b""
     if len(header) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise ProtocolError(f"A frame is too large ({len(header)} and {len(payload)} bytes).")
     try:
         kind = _type_decoder.decode(header).type
         if kind not in _decoders:
             return None
+        if len(frames) > 2:
+            raise ProtocolError(f"A message of type {kind} has 1 or 2 frames, not {len(frames)}.")
         message = _decoders[kind].decode(header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError) as error:
         raise ProtocolError(f"Not a message: {error}.") from error

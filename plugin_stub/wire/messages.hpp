@@ -12,7 +12,7 @@
 
 namespace stemweave {
 
-constexpr const char* kProtocolVersion = "0.1";
+constexpr const char* kProtocolVersion = "1.0";
 constexpr size_t kMaxHeader = 64 * 1024;    // bytes
 constexpr size_t kMaxPayload = 1024 * 1024; // bytes
 constexpr size_t kChunkBytes = 256 * 1024;  // what is sent at once

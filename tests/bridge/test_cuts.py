@@ -12,6 +12,7 @@ from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.jobs import Job
 from bridge.protocol import Accepted, AudioShape, Error, Submit
+from bridge.server import Server
 
 
 class Cutter:
@@ -60,10 +61,15 @@ def server():
         yield server
 
 
-@pytest.mark.parametrize("way", [{"up": 3_000_000}, {"down": 3_000_000}, {"up": 100_000}, {"down": 40_000}])
+def sent(server: Server) -> float:
+    """Bytes of audio, to all clients."""
+    return server.metrics.sent._value.get()
+
+
+@pytest.mark.parametrize("way", [{"up": 3_000_000}, {"down": 9_000_000}, {"up": 100_000}, {"down": 40_000}])
 def test_a_link_cut_in_mid_transfer_costs_nothing(server, way):
     mixture = song(1_500_000, seed=sum(way.values()))  # or the server would have it already
-    cutter = Cutter(server.port, **way)
+    cutter, before = Cutter(server.port, **way), sent(server)
     try:
         with Client(f"tcp://127.0.0.1:{cutter.port}") as client:
             starts: list[int] = []
@@ -73,6 +79,7 @@ def test_a_link_cut_in_mid_transfer_costs_nothing(server, way):
         assert cutter.cuts == 1
         np.testing.assert_array_equal(stems["one"], mixture / 2)
         assert starts == sorted(set(starts))
+        assert sent(server) - before < 2 * mixture.nbytes + 2**22  # once, but for what was under way when it was cut
     finally:
         cutter.close()
 

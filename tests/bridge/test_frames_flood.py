@@ -47,7 +47,7 @@ def valid() -> list[list[bytes]]:
     audio, mute = AudioShape(44100, 2, 10, "ab" * 32), AudioShape(44100, 1, 0, "")
     track = Track("a", "b", "bass", 44100, 0, 10)
     said: list[Message] = [
-        Ping(), Status(), Bye(), Pong("x"), Error("a", "b"), Pair("0.1"), Join("session", track), Join("other", track),
+        Ping(), Status(), Bye(), Pong("x"), Error("a", "b"), Pair("1.0"), Join("session", track), Join("other", track),
         Welcome("1", "2", "3", [], [], {}, []), Submit("song", AudioShape(44100, 2, 10, "ab" * 32), context="session"),
     ]  # fmt: skip
     for job in JOBS:

@@ -41,7 +41,7 @@ with zmq.Context() as context, context.socket(zmq.DEALER) as door:
         door.curve_publickey, door.curve_secretkey = zmq.curve_keypair()
         door.curve_serverkey = sys.argv[2].encode()
     door.connect(sys.argv[1])
-    door.send_multipart(encode(Hello("0.3")))
+    door.send_multipart(encode(Hello("1.0")))
     print("heard", door.recv() if door.poll(1500) else "nothing")
 """
 

@@ -108,16 +108,17 @@ def test_a_damaged_payload_is_noticed(payload, data):
 
 
 def test_unknown_types_are_passed_over_and_unknown_fields_ignored():
-    assert decode([msgspec.msgpack.encode({"type": "telepathy", "depth": 3})]) is None
-    newer = msgspec.msgpack.encode({"type": "hello", "version": "0.9", "mood": "good"})
-    assert decode([newer]) == (Hello("0.9"), b"")
+    telepathy = msgspec.msgpack.encode({"type": "telepathy", "depth": 3})
+    assert decode([telepathy]) is decode([telepathy, b"", b"a frame more"]) is None
+    newer = msgspec.msgpack.encode({"type": "hello", "version": "1.9", "mood": "good"})
+    assert decode([newer]) == (Hello("1.9"), b"")
 
 
 def test_frames_beyond_the_limits_are_refused():
     with pytest.raises(ProtocolError, match="too large"):
         decode([b"x" * (MAX_HEADER + 1)])
     with pytest.raises(ProtocolError, match="too large"):
-        decode([encode(Hello("0.1"))[0], b"x" * (MAX_PAYLOAD + 1)])
+        decode([encode(Hello("1.0"))[0], b"x" * (MAX_PAYLOAD + 1)])
 
 
 def test_the_document_names_every_message_and_field():
@@ -135,8 +136,8 @@ def test_the_documents_version_is_the_codes():
 JOB = "6f1c2a90-0000-4000-8000-000000000001"
 KEY = "))e:%m]JcnkLOB5(Kc[9bpy)N3h6*PYv&]sD<EMn"
 EXAMPLES: dict[str, list] = {
-    "hello": encode(Hello("0.1", "example")),
-    "welcome": encode(Welcome("0.5", "5e55", "0.1.0", ["default"], ["separate"], {"jobs": 16, "credit": 8}, ["separate"])),
+    "hello": encode(Hello("1.0", "example")),
+    "welcome": encode(Welcome("1.0", "5e55", "0.1.0", ["default"], ["separate"], {"jobs": 16, "credit": 8}, ["separate"])),
     "submit": encode(Submit(JOB, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7})),
     "prompted": encode(
         Submit(
@@ -144,6 +145,7 @@ EXAMPLES: dict[str, list] = {
             prompts={"keys": "grand piano", "bass": "fretless bass"}, mixture_prompt="slow jazz",
         )
     ),
+    "again": encode(Submit(JOB, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7}, have={"drums": 1, "bass": 2})),
     "join": encode(Join("session", Track("track", "Bass DI", "bass", 48000, -500, 96000, False))),
     "tracks": encode(Tracks("my session", [Track("t1", "Bass", "bass", 44100, 88200, 441000), Track("t2", takes_part=False)])),
     "give": encode(Give(JOB, 0, 44100, 88200, 2)),
@@ -160,7 +162,7 @@ EXAMPLES: dict[str, list] = {
     "report": encode(Report("5e55", {"running": 1}, 4242, 60.5, [Line(JOB[:8], "running", "separate", 0.25, 22.0)])),
     "ping": encode(Ping()),
     "pong": encode(Pong("5e55")),
-    "pair": encode(Pair("0.5", "laptop")),
+    "pair": encode(Pair("1.0", "laptop")),
     "paired": encode(Paired(KEY, "studio")),
     "bye": encode(Bye()),
 }  # fmt: skip
@@ -168,7 +170,7 @@ EXAMPLES: dict[str, list] = {
 
 def test_the_documents_bytes_are_what_is_written_and_read():
     """Each header also as JSON, for who reads."""
-    assert set(EXAMPLES) - {"prompted"} == {kind.__name__.lower() for kind in MESSAGES}
+    assert set(EXAMPLES) - {"prompted", "again"} == {kind.__name__.lower() for kind in MESSAGES}
     for name, frames in EXAMPLES.items():
         found = re.search(rf"<!-- {name} -->\n```json\n(.*?)```\n\n```\n(.*?)```", DOCUMENT, re.S)
         assert found, f"PROTOCOL.md has no example of {name}"
