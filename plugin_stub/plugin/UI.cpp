@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "plugin/Parts.hpp"
@@ -40,7 +41,7 @@ class StemweaveUI : public UI {
         const auto now = std::chrono::steady_clock::now();
         if (now - looked_ < std::chrono::milliseconds(100)) return;
         looked_ = now;
-        if (look()) repaint();
+        if (!dragged_from_ && look()) repaint();
     }
 
     void onNanoDisplay() override {
@@ -51,12 +52,24 @@ class StemweaveUI : public UI {
     }
 
     bool onMouse(const MouseEvent& event) override {
-        if (!event.press || event.button != 1) return false;
+        if (event.button != 1) return false;
         const auto x = static_cast<float>(event.pos.getX()) / points(), y = static_cast<float>(event.pos.getY()) / points();
+        if (!event.press) return let_go(x);
+        if (page_ == sw::Page::session && sw::ruler().holds(x, y)) {
+            dragged_from_ = x;
+            return true;
+        }
         const auto spot = sw::hit(sw::spots(shown_, page_), x, y);
         if (!spot) return false;
         act(*spot);
         look();
+        repaint();
+        return true;
+    }
+
+    bool onMotion(const MotionEvent& event) override {
+        if (!dragged_from_) return false;
+        shown_.status.stretch = dragged_to(static_cast<float>(event.pos.getX()) / points());
         repaint();
         return true;
     }
@@ -79,6 +92,8 @@ class StemweaveUI : public UI {
         case sw::Action::show_doctor: page_ = sw::Page::doctor; break;
         case sw::Action::separate: if (talker) talker->separate(); break;
         case sw::Action::accompany: if (talker) talker->accompany(); break;
+        case sw::Action::infill: if (talker) talker->infill(); break;
+        case sw::Action::regenerate: if (talker) talker->regenerate(); break;
         case sw::Action::cancel: if (talker) talker->cancel(); break;
         case sw::Action::reveal: looker_.could_reveal(sw::reveal(shown_.status.folder)); break;
         // Switches are parameters: the host saves them and shows the same.
@@ -91,6 +106,18 @@ class StemweaveUI : public UI {
         }
     }
 
+    // The end of dragging over the ruler: what was passed is the stretch; after a mere click it is the loop again.
+    bool let_go(float x) {
+        if (!dragged_from_) return false;
+        const sw::Range stretch = dragged_to(x);
+        dragged_from_.reset();
+        set(kFillFrom, static_cast<float>(static_cast<double>(stretch.start) / shown_.rate));
+        set(kFillTo, static_cast<float>(static_cast<double>(stretch.end) / shown_.rate));
+        return true;
+    }
+
+    sw::Range dragged_to(float x) const { return sw::stretch_between(*dragged_from_, x, sw::timeline(shown_)); }
+
     void set(uint32_t parameter, float value) {
         editParameter(parameter, true);
         setParameterValue(parameter, value);
@@ -101,6 +128,7 @@ class StemweaveUI : public UI {
     sw::Looker looker_;
     sw::Shown shown_;
     sw::Page page_ = sw::Page::session;
+    std::optional<float> dragged_from_;  // where on the ruler
     std::chrono::steady_clock::time_point looked_{};
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweaveUI)

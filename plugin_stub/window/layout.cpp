@@ -1,6 +1,7 @@
 #include "window/layout.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stemweave {
 namespace {
@@ -13,6 +14,7 @@ constexpr float kStemHeight = 30.0f;
 constexpr float kLaneFrom = 216.0f;
 constexpr float kButtonsFrom = 396.0f;
 constexpr float kGap = 2.0f;
+constexpr float kMoved = 3.0f;  // by which a click becomes dragging
 
 Box row_at(float y, float height) { return {kMargin, y, kWidth - 2 * kMargin, height - kGap}; }
 
@@ -22,6 +24,7 @@ bool has_something(Range range) { return range.frames() > 0; }
 
 Box track_row(int row) { return row_at(kRowsFrom + static_cast<float>(row) * kTrackHeight, kTrackHeight); }
 Box stem_row(int stem) { return row_at(kStemsFrom + static_cast<float>(stem) * kStemHeight, kStemHeight); }
+Box ruler() { return {kLaneFrom, kStemsFrom - 22, row_at(0, 0).right() - kLaneFrom, 20}; }
 Box lane(Box row) { return {kLaneFrom, row.y, row.right() - kLaneFrom, row.h}; }
 
 TrackList track_list(const Shown& shown) {
@@ -54,6 +57,17 @@ float x_of(int64_t position, Range timeline, Box lane) {
     return lane.x + lane.w * static_cast<float>(std::clamp(share, 0.0, 1.0));
 }
 
+int64_t position_at(float x, Range timeline, Box lane) {
+    const double share = std::clamp(static_cast<double>(x - lane.x) / static_cast<double>(lane.w), 0.0, 1.0);
+    return timeline.start + std::llround(share * static_cast<double>(timeline.frames()));
+}
+
+Range stretch_between(float from, float to, Range timeline) {
+    if (std::abs(to - from) < kMoved) return {};
+    const int64_t first = position_at(std::min(from, to), timeline, ruler()), last = position_at(std::max(from, to), timeline, ruler());
+    return {std::max<int64_t>(0, first), last};
+}
+
 std::vector<Spot> spots(const Shown& shown, Page page) {
     std::vector<Spot> all{
         {Action::show_session, 0, {168, 8, 84, 28}, "Session", true, page == Page::session},
@@ -68,11 +82,14 @@ std::vector<Spot> spots(const Shown& shown, Page page) {
         button(Action::reveal, 16, 130, "Reveal files", has_files);
         return all;
     }
-    button(Action::separate, 16, 120, "Separate", !busy && has_something(shown.status.recorded));
-    button(Action::accompany, 144, 120, "Accompany", !busy && shown.status.tracks > 0);
-    button(Action::cancel, 272, 100, "Cancel", busy);
-    button(Action::plays, 426, 140, "Play stems", true, shown.plays);
-    button(Action::reveal, 574, 130, "Reveal files", has_files);
+    const bool together = !busy && shown.status.tracks > 0;
+    button(Action::separate, 16, 88, "Separate", !busy && has_something(shown.status.recorded));
+    button(Action::accompany, 110, 98, "Accompany", together);
+    button(Action::infill, 214, 68, "Infill", together);
+    button(Action::regenerate, 288, 100, "Regenerate", together);
+    button(Action::cancel, 394, 76, "Cancel", busy);
+    button(Action::plays, 488, 98, "Play stems", true, shown.plays);
+    button(Action::reveal, 592, 112, "Reveal files", has_files);
     const Box mine = track_row(0);
     all.push_back({Action::takes_part, 0, {mine.x + 4, mine.y + 4, 20, 20}, "", true, shown.takes_part});
     all.push_back({Action::role, 0, {mine.x + 128, mine.y + 3, 68, mine.h - 6}, *kRoles[shown.role] ? kRoles[shown.role] : "is...", true, false});

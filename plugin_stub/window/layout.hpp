@@ -23,7 +23,7 @@ struct Box {
     float bottom() const { return y + h; }
 };
 
-enum class Action { show_session, show_doctor, separate, accompany, cancel, plays, reveal, takes_part, role, want, mute, solo };
+enum class Action { show_session, show_doctor, separate, accompany, infill, regenerate, cancel, plays, reveal, takes_part, role, want, mute, solo };
 
 // Something that can be clicked.
 struct Spot {
@@ -41,6 +41,8 @@ constexpr Box kTrouble{16, 470, 688, 40};
 
 Box track_row(int row);
 Box stem_row(int stem);
+// Above the stems' lanes; a stretch is chosen by dragging over it.
+Box ruler();
 // The part of a row that is a picture of time.
 Box lane(Box row);
 
@@ -55,6 +57,10 @@ TrackList track_list(const Shown& shown);
 Range timeline(const Shown& shown);
 // Where on a lane a position lies.
 float x_of(int64_t position, Range timeline, Box lane);
+// The position that lies there; beside the lane, that of its nearer end.
+int64_t position_at(float x, Range timeline, Box lane);
+// What was chosen by dragging from one place to another; empty for a click, which hardly moved.
+Range stretch_between(float from, float to, Range timeline);
 
 std::vector<Spot> spots(const Shown& shown, Page page);
 // What lies under the pointer and can be used.

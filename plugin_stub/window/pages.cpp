@@ -21,11 +21,21 @@ void draw_header(Pen& pen, const Shown& shown) {
     pen.text({404, 0, 304, kHeader.h}, words, theme::kText, theme::kNormal);
 }
 
+// Where something is to be made anew, behind whatever lies there.
+void draw_stretch(Pen& pen, Range stretch, Range all, Box time) {
+    const float from = x_of(stretch.start, all, time), to = x_of(stretch.end, all, time);
+    pen.fill({from, time.y, to - from, time.h}, theme::kEdge);
+    pen.upright(from, time.y, time.bottom(), theme::kTrack);
+    pen.upright(to, time.y, time.bottom(), theme::kTrack);
+}
+
 // What a stem's row holds: a lock where a track gives it, what was made, stripes where it will be.
 void draw_stem(Pen& pen, const Shown& shown, int stem, Range all) {
     const Box row = stem_row(stem), time = lane(row);
     const Colour colour = shown.heard >> stem & 1 ? theme::kStems[stem] : theme::kFaint;
     pen.fill(row, theme::kPanel, 4);
+    const Range stretch = shown.status.stretch;
+    if (stretch.frames() > 0) draw_stretch(pen, stretch, all, time);
     const bool given = shown.is_given(stem);
     const bool wanted = stem == kStems - 1 || shown.wanted[stem];
     pen.text({row.x + 34, row.y, 62, row.h}, kStemNames[stem], wanted ? theme::kText : theme::kFaint, theme::kNormal);
@@ -80,9 +90,13 @@ void draw_session(Pen& pen, const Shown& shown) {
         }
     }
     const Box first = lane(track_row(0)), last = lane(stem_row(kStems - 1));
-    pen.text({16, stem_row(0).y - 22, 200, 22}, "Stems", theme::kDim, theme::kSmall);
-    pen.text({first.x, stem_row(0).y - 22, 100, 22}, time_of(all.start, shown.rate), theme::kDim, theme::kSmall);
-    pen.text({first.right() - 50, stem_row(0).y - 22, 50, 22}, time_of(all.end, shown.rate), theme::kDim, theme::kSmall);
+    const Range stretch = shown.status.stretch;
+    const std::string anew = stretch.frames() > 0 ? "; anew from " + time_of(stretch.start, shown.rate) + " to " + time_of(stretch.end, shown.rate) : "";
+    pen.text({16, stem_row(0).y - 22, 200, 22}, "Stems" + anew, theme::kDim, theme::kSmall);
+    pen.fill(ruler(), theme::kPanel, 4);
+    if (stretch.frames() > 0) draw_stretch(pen, stretch, all, ruler());
+    pen.text({ruler().x + 6, ruler().y, 100, ruler().h}, time_of(all.start, shown.rate), theme::kDim, theme::kSmall);
+    pen.text({ruler().right() - 50, ruler().y, 50, ruler().h}, time_of(all.end, shown.rate), theme::kDim, theme::kSmall);
     for (int stem = 0; stem < kStems; ++stem) draw_stem(pen, shown, stem, all);
     if (shown.position >= all.start && shown.position <= all.end) {
         pen.upright(x_of(shown.position, all, first), first.y, last.bottom(), theme::kText);

@@ -48,7 +48,7 @@ void Jobs::refill(Server& server, const Session& session, std::vector<std::strin
     auto order = over(session);
     if (!order) return;
     if (stretch.frames() <= 0) {
-        trouble_ = "Which stretch? Let the loop go round twice, or set Fill from and Fill to, in seconds on the timeline.";
+        trouble_ = "Which stretch? Drag over the ruler above the stems, let the loop go round twice, or set Fill from and Fill to, in seconds.";
         return;
     }
     const Range hull = session.hull();

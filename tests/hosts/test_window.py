@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imsave
-from support.servers import PATIENCE, answering
+from support.servers import PATIENCE, answering, running
 from support.tools import cmake_build
 
 from bridge import protocol
@@ -29,12 +29,14 @@ BAR = slice(16, 704)  # the progress bar, its top row above all letters
 BAR_TOP = 442
 HEADER = (slice(0, 44), slice(404, 712))  # what the connection says
 TROUBLE = (slice(470, 510), slice(16, 704))
-FILES = (slice(396, 430), slice(574, 704))  # the button, lit when there are any
+FILES = (slice(396, 430), slice(592, 704))  # the button, lit when there are any
 GRID = (slice(226, 376), slice(216, 704))
 STEMS = (slice(204, 432), slice(0, 720))
 TRACKS = (slice(74, 194), slice(216, 704))
 OPEN, DONE, CANCELLED = (1, 2, 3), 4, 5  # of the parameter Job
-SEPARATE, CANCEL, REVEAL, DOCTOR, WANT_BASS = (76, 413), (322, 413), (639, 413), (298, 22), (30, 240)
+SEPARATE, INFILL, REGENERATE, CANCEL, REVEAL = (60, 413), (248, 413), (338, 413), (432, 413), (648, 413)
+DOCTOR, WANT_BASS = (298, 22), (30, 240)
+RULER, LANES = 214, (216, 704)
 BASS, DRUMS, GUITAR, PIANO, RESIDUAL = range(5)  # rows of stems
 
 
@@ -90,6 +92,27 @@ class Plugin:
 
     def click(self, place: tuple[int, int], scale: int = 1) -> None:
         self.ask(f"click {place[0] * scale} {place[1] * scale}")
+
+    def drag(self, start: float, stop: float) -> None:
+        """Over the ruler, from one share of the timeline to another."""
+        first, last = (round(LANES[0] + at * (LANES[1] - LANES[0])) for at in (start, stop))
+        self.ask(f"drag {first} {RULER} {last} {RULER}")
+
+    def takes(self) -> int:
+        """How many are kept."""
+        return sum(not file.parent.suffix for file in (self.folder / "takes").glob("*/recipe.txt"))
+
+    def make(self, button: tuple[int, int]) -> None:
+        """Click it as soon as it can be clicked, and wait for another take."""
+        takes = self.takes()
+        self.until(lambda: self.click(button) or self.get("Job") in OPEN or self.takes() > takes, "a job")
+        self.until(lambda: self.takes() > takes, "another take")
+
+    def heard(self, song: Path) -> np.ndarray:
+        """(6, 2, frames): the buses, while the song plays."""
+        out = self.folder / "heard.f32"
+        self.ask(f"play {song} {out}")
+        return np.fromfile(out, "<f4").reshape(-1, 6, 2).transpose(1, 2, 0)
 
     def shot(self, name: str) -> np.ndarray:
         """(height, width, 3) uint8: what the window shows."""
@@ -308,6 +331,34 @@ def test_stems_are_muted_and_soloed_by_clicks_and_the_project_keeps_it(plugin, l
     assert seen.ask(f"load {state}")["done"]
     assert [seen.get(name) for name in ("Mute drums", "Mute piano", "Solo drums", "Solo piano")] == [1, 0, 1, 1]
     only(PIANO)
+
+
+@pytest.mark.parametrize("button", [INFILL, REGENERATE])
+def test_a_stretch_dragged_over_is_made_anew_and_nothing_else(plugin, song, button):
+    was = np.fromfile(song, "<f4").reshape(-1, 2).T
+    with running("support.jobs:company") as server:
+        seen = plugin(f"tcp://127.0.0.1:{server.port}")
+        seen.ask("open 1")
+        seen.ask("set 1 Track is")
+        seen.ask(f"play {song}")
+        seen.until(lambda: seen.get("Tracks that take part") == 1, "the track")
+        calm = part(seen.shot("calm"), GRID)
+        seen.until(lambda: seen.click(button) or lit(part(seen.shot("which"), TROUBLE)) > 0.005, "which stretch?")
+        assert seen.get("Job") == 0
+
+        for start, stop in ((0.25, 0.5), (0.8, 0.6)):
+            seen.drag(start, stop)
+            chosen = [round(seen.get(f"Fill {end}") * 48000) for end in ("from", "to")]
+            np.testing.assert_allclose(chosen, np.sort([start, stop]) * was.shape[1], atol=was.shape[1] / 488)
+            seen.until(lambda: differ(part(seen.shot("stretch"), GRID), calm), "the stretch")
+            seen.make(button)
+            first, last = chosen
+            now = seen.heard(song)[1 + BASS]
+            np.testing.assert_array_equal(now[:, first + 1 : last - 1], was[:, first + 1 : last - 1] / 2)
+            np.testing.assert_array_equal(now[:, : first - 1], was[:, : first - 1])
+            np.testing.assert_array_equal(now[:, last + 1 :], was[:, last + 1 :])
+        seen.click((400, RULER))
+        assert seen.get("Fill to") == 0
 
 
 def test_a_window_opened_and_closed_twenty_times_leaves_nothing(plugin):

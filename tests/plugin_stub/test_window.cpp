@@ -46,13 +46,15 @@ TEST_CASE("whatever can be clicked lies inside the window, large enough for a fi
                 CHECK(all[i].box.bottom() <= kProgress.y);
                 CHECK(all[i].box.w >= 20);
                 CHECK(all[i].box.h >= 20);
+                CHECK_FALSE(overlap(all[i].box, ruler()));
                 for (size_t j = 0; j < i; ++j) CHECK_FALSE(overlap(all[i].box, all[j].box));
             }
         }
     }
     CHECK(kTrouble.y >= kProgress.bottom());
     CHECK(kTrouble.bottom() <= kHeight);
-    CHECK(track_row(kTrackRows - 1).bottom() + 14 <= stem_row(0).y);
+    CHECK(track_row(kTrackRows - 1).bottom() <= ruler().y);
+    CHECK(ruler().bottom() <= stem_row(0).y);
 }
 
 TEST_CASE("a job can be asked for or cancelled, never both, and not before there is anything to work on") {
@@ -66,10 +68,10 @@ TEST_CASE("a job can be asked for or cancelled, never both, and not before there
         Shown shown = session_of(2);
         shown.status.job = state;
         CHECK(enabled(shown, Action::separate) != enabled(shown, Action::cancel));
-        CHECK(enabled(shown, Action::accompany) == enabled(shown, Action::separate));
+        for (const Action action : {Action::accompany, Action::infill, Action::regenerate}) CHECK(enabled(shown, action) == enabled(shown, Action::separate));
     }
     CHECK_FALSE(enabled(Shown{}, Action::separate));
-    CHECK_FALSE(enabled(Shown{}, Action::accompany));
+    for (const Action action : {Action::accompany, Action::infill, Action::regenerate}) CHECK_FALSE(enabled(Shown{}, action));
     CHECK_FALSE(enabled(Shown{}, Action::cancel));
     CHECK_FALSE(enabled(session_of(2), Action::reveal));
 }
@@ -99,6 +101,23 @@ TEST_CASE("the timeline holds all that is shown, and a position lies where its s
     CHECK(x_of(84000, all, row) == doctest::Approx(row.x + row.w / 2));
     CHECK(x_of(1 << 30, all, row) == doctest::Approx(row.right()));
     CHECK(timeline(Shown{}).frames() == 48000);
+}
+
+TEST_CASE("what is dragged over on the ruler is the stretch, either way round, within what there is; a click is none") {
+    const Range all{-48000, 96000};
+    const Box row = ruler();
+    CHECK(position_at(row.x, all, row) == -48000);
+    CHECK(position_at(row.right() + 50, all, row) == 96000);
+    for (int64_t position = all.start; position <= all.end; position += 12000) {
+        CHECK(std::abs(position_at(x_of(position, all, row), all, row) - position) <= 1);
+    }
+    const float from = x_of(12000, all, row), to = x_of(72000, all, row);
+    const Range there = stretch_between(from, to, all);
+    CHECK(std::abs(there.start - 12000) <= 1);
+    CHECK(std::abs(there.end - 72000) <= 1);
+    CHECK(stretch_between(to, from, all) == there);
+    CHECK(stretch_between(0, 5000, all) == Range{0, 96000});  // the host's seconds begin at zero
+    CHECK(stretch_between(from, from + 2, all).frames() == 0);
 }
 
 TEST_CASE("a source is given only by a track that takes part and holds something") {

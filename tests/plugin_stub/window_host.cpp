@@ -1,11 +1,12 @@
 // A host for the CLAP's window, driven line by line from a test. Every command answers with one JSON line.
 //
 //   window_host PLUGIN
-//   play FILE         stereo float32 through the plug-in at 48 kHz, from the timeline's zero on: {"rms"} of the track and each stem's bus
+//   play FILE [OUT]   stereo float32 through the plug-in at 48 kHz, from the timeline's zero on: {"rms"} of the track and each stem's bus;
+//                     OUT: float32 of all channels, interleaved
 //   open SCALE        the window, at that scale | close
 //   idle MS           let the window live so long
 //   shot FILE         what the window shows, as a PPM: {"width", "height"}
-//   click X Y         in pixels
+//   click X Y         in pixels | drag X Y X Y
 //   get NAME          {"value"} of a parameter | set VALUE NAME
 //   save FILE         what the plug-in would have the project keep | load FILE
 //   cycle COUNT       open and close so many times, with a frame drawn in between
@@ -78,6 +79,7 @@ struct Host {
     const clap_plugin_state* state = nullptr;
     std::vector<clap_event_param_value> events;
     double squares[kChannels / 2] = {};  // of what was heard since the last play
+    std::ofstream* heard = nullptr;        // where it goes, all channels of it
 
     void block(const float* stereo, uint32_t frames, int64_t position, bool rolling) {
         std::vector<std::vector<float>> in(2, std::vector<float>(frames)), out(kChannels, std::vector<float>(frames));
@@ -109,13 +111,18 @@ struct Host {
         process.in_events = &incoming;
         process.out_events = &outgoing;
         plugin->process(plugin, &process);
+        for (uint32_t i = 0; heard && i < frames; ++i) {
+            for (const auto& channel : out) heard->write(reinterpret_cast<const char*>(&channel[i]), sizeof(float));
+        }
         for (int c = 0; c < kChannels; ++c) {
             for (const float sample : out[c]) squares[c / 2] += double{sample} * sample / 2;
         }
         events.clear();
     }
 
-    void play(const std::string& path) {
+    void play(const std::string& path, const std::string& to) {
+        std::ofstream out(to, std::ios::binary);
+        heard = to.empty() ? nullptr : &out;
         std::ifstream file(path, std::ios::binary);
         std::vector<float> piece(2 * kSize);
         int64_t position = 0;
@@ -125,6 +132,7 @@ struct Host {
             block(piece.data(), frames, position, true);
             position += frames;
         }
+        heard = nullptr;
         block(nullptr, kSize, position, false);
         for (int bus = 0; bus < kChannels / 2; ++bus) std::printf("%s%g", bus ? ", " : "{\"rms\": [", std::sqrt(squares[bus] / static_cast<double>(position)));
         std::puts("]}");
@@ -202,22 +210,36 @@ struct Host {
     }
 
     void click(int x, int y) {
+        drag(x, y, x, y);
+    }
+
+    void drag(int x, int y, int to_x, int to_y) {
         Window root, parent, *children = nullptr;
         unsigned count = 0;
         XQueryTree(shown.display, shown.window, &root, &parent, &children, &count);
-        for (const int type : {ButtonPress, ButtonRelease}) {
-            XEvent event{};
+        const Window window = children[0];
+        XFree(children);
+        const auto send = [&](int type, long mask, int at_x, int at_y) {
+            XEvent event{};  // of a button; of motion it differs in nothing that is set here but the button
             event.xbutton.type = type;
             event.xbutton.display = shown.display;
-            event.xbutton.window = children[0];
+            event.xbutton.window = window;
             event.xbutton.root = root;
-            event.xbutton.x = x;
-            event.xbutton.y = y;
-            event.xbutton.button = Button1;
+            event.xbutton.x = at_x;
+            event.xbutton.y = at_y;
             event.xbutton.same_screen = True;
-            XSendEvent(shown.display, children[0], True, type == ButtonPress ? ButtonPressMask : ButtonReleaseMask, &event);
+            if (type != MotionNotify) event.xbutton.button = Button1;
+            else event.xmotion.same_screen = True;
+            XSendEvent(shown.display, window, True, mask, &event);
+        };
+        send(ButtonPress, ButtonPressMask, x, y);
+        if (x != to_x || y != to_y) {
+            send(MotionNotify, PointerMotionMask, (x + to_x) / 2, (y + to_y) / 2);
+            XSync(shown.display, False);
+            idle(100);
+            send(MotionNotify, PointerMotionMask, to_x, to_y);
         }
-        XFree(children);
+        send(ButtonRelease, ButtonReleaseMask, to_x, to_y);
         XSync(shown.display, False);
         idle(300);
     }
@@ -267,14 +289,15 @@ int main(int, char** argv) {
     std::string line;
     while (std::getline(std::cin, line)) {
         std::istringstream words(line);
-        std::string command, text;
+        std::string command, text, to;
         words >> command;
         double value = 0.0;
-        int x = 0, y = 0;
+        int x = 0, y = 0, to_x = 0, to_y = 0;
         if (command == "open") words >> value, it.open(value);
         if (command == "close") it.close();
         if (command == "idle") words >> x, it.idle(x);
         if (command == "click") words >> x >> y, it.click(x, y);
+        if (command == "drag") words >> x >> y >> to_x >> to_y, it.drag(x, y, to_x, to_y);
         if (command == "cycle") {
             for (words >> x; x > 0; --x) it.open(1.0), it.close();
         }
@@ -286,10 +309,10 @@ int main(int, char** argv) {
         if (command == "get") {
             std::getline(words, text);
             it.params->get_value(it.plugin, it.parameter(text.substr(1)), &value);
-            std::printf("{\"value\": %g}\n", value);
+            std::printf("{\"value\": %.9g}\n", value);
         } else if (command == "play" || command == "save" || command == "load" || command == "shot") {
             words >> text;
-            if (command == "play") it.play(text);
+            if (command == "play") words >> to, it.play(text, to);
             if (command == "save") it.save(text);
             if (command == "load") it.load(text);
             if (command == "shot") it.shot(text);
