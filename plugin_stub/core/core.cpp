@@ -34,6 +34,7 @@ void Core::process(const float* const* inputs, float* const* outputs, uint32_t f
     const unsigned audible = heard();
     position.store(now.position, std::memory_order_relaxed);
     rolling.store(now.rolling, std::memory_order_relaxed);
+    bar.store(240.0 * rate * now.musical.numerator / (now.musical.bpm * now.musical.denominator), std::memory_order_relaxed);
     if (!records) capture.interrupt();
     loop.see(now, frames);
 

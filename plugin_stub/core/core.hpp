@@ -36,6 +36,7 @@ class Core {
     // What the callback last saw, for the window; any thread.
     std::atomic<int64_t> position{0};
     std::atomic<bool> rolling{false};
+    std::atomic<double> bar{0.0};  // frames
 
     double sample_rate() const noexcept { return sample_rate_.load(std::memory_order_relaxed); }
 

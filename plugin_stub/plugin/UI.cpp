@@ -59,6 +59,9 @@ class StemweaveUI : public UI {
             dragged_from_ = x;
             return true;
         }
+        if (page_ == sw::Page::session) {
+            if (const auto cell = sw::cell_at(shown_, x, y)) return turn(*cell);
+        }
         const auto spot = sw::hit(sw::spots(shown_, page_), x, y);
         if (!spot) return false;
         act(*spot);
@@ -104,6 +107,16 @@ class StemweaveUI : public UI {
         case sw::Action::solo: set(kSolo + static_cast<uint32_t>(spot.index), !spot.on); break;
         case sw::Action::role: set(kRole, (shown_.role + 1) % static_cast<int>(sw::kRoles.size())); break;
         }
+    }
+
+    // Locks a cell, or unlocks it. As state: the host hears that the project has changed.
+    bool turn(const sw::Cell& cell) {
+        sw::Locks locks = shown_.locks;
+        locks.set(cell.stem, cell.range, !cell.locked);
+        setState("locks", locks.text().c_str());
+        look();
+        repaint();
+        return true;
     }
 
     // The end of dragging over the ruler: what was passed is the stretch; after a mere click it is the loop again.

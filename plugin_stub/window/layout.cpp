@@ -14,6 +14,8 @@ constexpr float kStemHeight = 30.0f;
 constexpr float kLaneFrom = 216.0f;
 constexpr float kButtonsFrom = 396.0f;
 constexpr float kGap = 2.0f;
+constexpr double kShortestBar = 0.1;  // seconds; a host that says less knows no tempo
+constexpr double kMostCells = 48.0;
 constexpr float kMoved = 3.0f;  // by which a click becomes dragging
 
 Box row_at(float y, float height) { return {kMargin, y, kWidth - 2 * kMargin, height - kGap}; }
@@ -66,6 +68,27 @@ Range stretch_between(float from, float to, Range timeline) {
     if (std::abs(to - from) < kMoved) return {};
     const int64_t first = position_at(std::min(from, to), timeline, ruler()), last = position_at(std::max(from, to), timeline, ruler());
     return {std::max<int64_t>(0, first), last};
+}
+
+double cell_length(const Shown& shown) {
+    const double all = static_cast<double>(timeline(shown).frames());
+    double length = shown.bar > kShortestBar * shown.rate && std::isfinite(shown.bar) ? shown.bar : 2.0 * shown.rate;
+    while (all / length > kMostCells) length *= 2.0;
+    return length;
+}
+
+std::optional<Cell> cell_at(const Shown& shown, float x, float y) {
+    for (int stem = 0; stem < kStems; ++stem) {
+        const Box row = lane(stem_row(stem));
+        if (!row.holds(x, y) || !shown.is_made(stem)) continue;
+        const double length = cell_length(shown);
+        const double cell = std::floor(static_cast<double>(position_at(x, timeline(shown), row)) / length);
+        const Range range{std::max(std::llround(cell * length), static_cast<long long>(shown.stems.start)),
+                          std::min(std::llround((cell + 1) * length), static_cast<long long>(shown.stems.end))};
+        if (range.frames() <= 0) return std::nullopt;
+        return Cell{stem, range, shown.locks.open(stem, range).frames() <= 0};
+    }
+    return std::nullopt;
 }
 
 std::vector<Spot> spots(const Shown& shown, Page page) {

@@ -59,6 +59,18 @@ Range timeline(const Shown& shown);
 float x_of(int64_t position, Range timeline, Box lane);
 // The position that lies there; beside the lane, that of its nearer end.
 int64_t position_at(float x, Range timeline, Box lane);
+// Rows of the grid have cells of a bar, of two, four, ... where bars would be too narrow. Frames.
+double cell_length(const Shown& shown);
+
+// A cell that can be locked.
+struct Cell {
+    int stem;
+    Range range;
+    bool locked;
+};
+// That lies there; nothing beside the stems and in those that were not made.
+std::optional<Cell> cell_at(const Shown& shown, float x, float y);
+
 // What was chosen by dragging from one place to another; empty for a click, which hardly moved.
 Range stretch_between(float from, float to, Range timeline);
 

@@ -24,7 +24,7 @@ std::string signature(const Shown& shown) {
         out << ' ' << sum;
     }
     for (const bool wanted : shown.wanted) out << wanted;
-    out << shown.takes_part << shown.plays << shown.role << ' ' << shown.muted << ' ' << shown.soloed;
+    out << shown.takes_part << shown.plays << shown.role << ' ' << shown.muted << ' ' << shown.soloed << ' ' << std::llround(shown.bar) << shown.locks.text();
     const Range all = timeline(shown);
     out << ' ' << std::lround(x_of(shown.position, all, lane(track_row(0))));
     return out.str();
@@ -38,6 +38,8 @@ bool Looker::look(const Core& core, const Talker& talker, Shown& shown) {
     shown.rate = core.sample_rate();
     shown.position = core.position;
     shown.rolling = core.rolling;
+    shown.bar = core.bar;
+    shown.locks = talker.locks();
     shown.takes_part = core.takes_part;
     shown.plays = core.plays;
     shown.role = talker.role();

@@ -1,6 +1,7 @@
 #include "window/pages.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "window/words.hpp"
 
@@ -29,6 +30,15 @@ void draw_stretch(Pen& pen, Range stretch, Range all, Box time) {
     pen.upright(to, time.y, time.bottom(), theme::kTrack);
 }
 
+// Where one cell of the grid ends and the next begins.
+void draw_cells(Pen& pen, const Shown& shown, Range all) {
+    const double length = cell_length(shown);
+    for (double cell = std::ceil(static_cast<double>(all.start) / length); cell * length < static_cast<double>(all.end); ++cell) {
+        const float x = x_of(std::llround(cell * length), all, ruler());
+        pen.upright(x, ruler().bottom(), stem_row(kStems - 1).bottom(), theme::kGround);
+    }
+}
+
 // What a stem's row holds: a lock where a track gives it, what was made, stripes where it will be.
 void draw_stem(Pen& pen, const Shown& shown, int stem, Range all) {
     const Box row = stem_row(stem), time = lane(row);
@@ -43,6 +53,10 @@ void draw_stem(Pen& pen, const Shown& shown, int stem, Range all) {
         pen.lock(row.x + 148, row.y + 8, theme::kDim);
         pen.text({row.x + 162, row.y, 38, row.h}, "given", theme::kDim, theme::kSmall);
     }
+    for (const Range& locked : shown.locks.of(stem)) {
+        const float from = x_of(locked.start, all, time), to = x_of(locked.end, all, time);
+        pen.fill({from, time.y, to - from, time.h}, theme::kLocked);
+    }
     if (shown.stems.frames() > 0) {
         const float from = x_of(shown.stems.start, all, time), to = x_of(shown.stems.end, all, time);
         const float seen = x_of(shown.stems.start + shown.seen, all, time);
@@ -51,6 +65,7 @@ void draw_stem(Pen& pen, const Shown& shown, int stem, Range all) {
         const auto columns = static_cast<size_t>(shown.seen * StemPeaks::kColumns / shown.stems.frames());
         if (columns > 0) pen.wave({from, time.y, (to - from) * static_cast<float>(columns) / StemPeaks::kColumns, time.h}, peaks.data(), columns, colour);
     }
+    for (const Range& locked : shown.locks.of(stem)) pen.lock(x_of(locked.start, all, time) + 3, time.y + 2, theme::kText);
 }
 
 void draw_track(Pen& pen, const Shown& shown, size_t member, int row_index, Range all) {
@@ -98,6 +113,7 @@ void draw_session(Pen& pen, const Shown& shown) {
     pen.text({ruler().x + 6, ruler().y, 100, ruler().h}, time_of(all.start, shown.rate), theme::kDim, theme::kSmall);
     pen.text({ruler().right() - 50, ruler().y, 50, ruler().h}, time_of(all.end, shown.rate), theme::kDim, theme::kSmall);
     for (int stem = 0; stem < kStems; ++stem) draw_stem(pen, shown, stem, all);
+    draw_cells(pen, shown, all);
     if (shown.position >= all.start && shown.position <= all.end) {
         pen.upright(x_of(shown.position, all, first), first.y, last.bottom(), theme::kText);
     }

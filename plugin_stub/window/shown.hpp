@@ -24,6 +24,8 @@ struct Shown {
     double rate = 48000.0;
     int64_t position = 0;  // of the host's transport
     bool rolling = false;
+    double bar = 0.0;      // frames, by the host's tempo
+    Locks locks;
     bool takes_part = true;
     bool plays = true;
     int role = 0;
@@ -39,6 +41,8 @@ struct Shown {
     bool is_looking() const { return status.connection == Connection::greeting && status.message.empty(); }
     // A source that a track of the session is said to play, and that is listened to: known, so nothing makes it anew.
     bool is_given(int stem) const;
+    // Something was made of it that can be kept.
+    bool is_made(int stem) const;
 };
 
 }  // namespace stemweave

@@ -19,6 +19,7 @@ constexpr Colour kText{234, 237, 242};
 constexpr Colour kDim{160, 169, 183};
 constexpr Colour kFaint{92, 101, 116};
 constexpr Colour kProgress{24, 128, 118};  // of the bar; white text on it is legible, and nothing else has it
+constexpr Colour kLocked{74, 66, 40};  // cells of the grid that stay as they are
 constexpr Colour kGood{88, 196, 124};
 constexpr Colour kWaiting{230, 170, 62};
 constexpr Colour kBad{240, 110, 116};

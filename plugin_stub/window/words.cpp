@@ -18,6 +18,11 @@ bool Shown::is_given(int stem) const {
     return std::any_of(status.members.begin(), status.members.end(), plays_it);
 }
 
+bool Shown::is_made(int stem) const {
+    const auto& its = peaks[static_cast<size_t>(stem)];
+    return stems.frames() > 0 && std::any_of(its.begin(), its.end(), [](float peak) { return peak > 0.0f; });
+}
+
 std::string time_of(int64_t position, double rate) {
     const long long tenths = std::llround(std::abs(static_cast<double>(position)) / rate * 10.0);
     char text[40];

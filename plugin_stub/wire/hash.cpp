@@ -1,6 +1,5 @@
 #include "hash.hpp"
 
-#include <sodium.h>
 #include <zlib.h>
 
 namespace stemweave {
@@ -19,10 +18,16 @@ uint32_t crc32_of(const void* data, size_t size) {
     return static_cast<uint32_t>(crc32_z(0, static_cast<const unsigned char*>(data), size));
 }
 
-std::string sha256_of(const void* data, size_t size) {
+std::string Sha256::end() {
     unsigned char digest[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256(digest, static_cast<const unsigned char*>(data), size);
+    crypto_hash_sha256_final(&state_, digest);
     return hexadecimal(digest, sizeof digest);
+}
+
+std::string sha256_of(const void* data, size_t size) {
+    Sha256 sum;
+    sum.add(data, size);
+    return sum.end();
 }
 
 std::string new_uuid() {

@@ -10,7 +10,9 @@
 
 #include "core/stems.hpp"
 #include "core/take.hpp"
+#include "wire/hash.hpp"
 #include "wire/link.hpp"
+#include "wire/locks.hpp"
 #include "wire/messages.hpp"
 
 namespace stemweave {
@@ -22,7 +24,8 @@ class Job {
     // Separate what a take holds, from its first frame to its last.
     Job(const Take& take, int64_t seed);
     // What the tracks of a context are to be used for, of which `givers` take part. The job's name is left to this.
-    Job(Order order, size_t givers);
+    // kept: what stays of the stems before.
+    Job(Order order, size_t givers, Kept kept);
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);
@@ -56,12 +59,14 @@ class Job {
 
     Order order_;
     size_t givers_ = 0;
+    Kept kept_;
     std::vector<float> audio_;  // stereo
     int64_t frames_ = 0;        // of the stems
     int64_t sent_ = 0;
     std::shared_ptr<StemSet> stems_;
     std::map<std::string, int> buses_;
     std::map<std::string, int64_t> filled_;  // frames of each stem that are here without a gap
+    std::map<std::string, Sha256> sums_;     // of what came of them
     std::map<std::string, std::string> hashes_;
     JobState state_ = JobState::waiting;
     double progress_ = 0.0;

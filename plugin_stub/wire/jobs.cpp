@@ -32,7 +32,7 @@ void Jobs::separate(Server& server, const Take& take) {
     begin(server, std::make_unique<Job>(take, new_seed()));
 }
 
-void Jobs::accompany(Server& server, const Session& session, std::vector<std::string> stems) {
+void Jobs::accompany(Server& server, const Session& session, std::vector<std::string> stems, const Locks& locks) {
     auto order = over(session);
     if (!order) return;
     order->preset = "accompany";
@@ -41,10 +41,14 @@ void Jobs::accompany(Server& server, const Session& session, std::vector<std::st
         trouble_ = "There is nothing to make: each stem that is switched on is a track of the session already.";
         return;
     }
-    begin(server, std::make_unique<Job>(*order, session.tracks().size()));
+    Range all = session.hull();
+    Kept kept = Kept::of(good_, locks, order->audio.sample_rate);
+    if (!unlocked(all, order->wanted, kept.locks)) return;
+    begin(server, std::make_unique<Job>(*order, session.tracks().size(), std::move(kept)));
 }
 
-void Jobs::refill(Server& server, const Session& session, std::vector<std::string> stems, Range stretch, const std::string& preset) {
+void Jobs::refill(Server& server, const Session& session, std::vector<std::string> stems, Range stretch, const std::string& preset,
+                  const Locks& locks) {
     auto order = over(session);
     if (!order) return;
     if (stretch.frames() <= 0) {
@@ -52,20 +56,36 @@ void Jobs::refill(Server& server, const Session& session, std::vector<std::strin
         return;
     }
     const Range hull = session.hull();
-    const Range inside{std::max(stretch.start, hull.start), std::min(stretch.end, hull.end)};
+    Range inside{std::max(stretch.start, hull.start), std::min(stretch.end, hull.end)};
     if (inside.frames() <= 0) {
         trouble_ = "Nothing is recorded where the stretch is that was asked for. Let the song play through it once, or move it.";
         return;
     }
     order->preset = preset;
-    order->start = static_cast<double>(inside.start - hull.start) / order->audio.sample_rate;
-    order->stop = static_cast<double>(inside.end - hull.start) / order->audio.sample_rate;
     order->wanted = sorted_out(std::move(stems), session, true);
     if (order->wanted.empty()) {
         trouble_ = "There is nothing to fill: no stem that is switched on is a track of the session. To add one, use Accompany.";
         return;
     }
-    begin(server, std::make_unique<Job>(*order, session.tracks().size()));
+    Kept kept = Kept::of(good_, locks, order->audio.sample_rate);
+    if (!unlocked(inside, order->wanted, kept.locks)) return;
+    order->start = static_cast<double>(inside.start - hull.start) / order->audio.sample_rate;
+    order->stop = static_cast<double>(inside.end - hull.start) / order->audio.sample_rate;
+    begin(server, std::make_unique<Job>(*order, session.tracks().size(), std::move(kept)));
+}
+
+bool Jobs::unlocked(Range& stretch, std::vector<std::string>& stems, const Locks& locks) {
+    Range open{INT64_MAX, INT64_MIN};
+    const auto is_locked = [&](const std::string& stem) {
+        const int row = static_cast<int>(std::find(kStemNames.begin(), kStemNames.end(), stem) - kStemNames.begin());
+        const Range its = locks.open(row, stretch);
+        if (its.frames() > 0) open = {std::min(open.start, its.start), std::max(open.end, its.end)};
+        return its.frames() <= 0;
+    };
+    stems.erase(std::remove_if(stems.begin(), stems.end(), is_locked), stems.end());
+    stretch = open;
+    if (stems.empty()) trouble_ = "All that would be made anew is locked. Click in the grid what may change.";
+    return !stems.empty();
 }
 
 std::optional<Order> Jobs::over(const Session& session) {

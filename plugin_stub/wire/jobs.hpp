@@ -23,11 +23,12 @@ class Jobs {
     // What was recorded until now is the job.
     void separate(Server& server, const Take& take);
     // The tracks of the session that take part are the job, from the first frame that one of them has to the last. stems: those that
-    // are switched on; they are made, but those that are there already.
-    void accompany(Server& server, const Session& session, std::vector<std::string> stems);
+    // are switched on; they are made, but those that are there already. locks: what stays as it is, here and below.
+    void accompany(Server& server, const Session& session, std::vector<std::string> stems, const Locks& locks);
     // A stretch of the timeline is made anew in those `stems` that are tracks of the session; around it they stay as they are.
     // preset: infill, or regenerate for a variation of what is there.
-    void refill(Server& server, const Session& session, std::vector<std::string> stems, Range stretch, const std::string& preset);
+    void refill(Server& server, const Session& session, std::vector<std::string> stems, Range stretch, const std::string& preset,
+                const Locks& locks);
     void cancel(Server& server);
     // Not enough memory for what was asked.
     void no_room();
@@ -59,6 +60,8 @@ class Jobs {
     void begin(Server& server, std::unique_ptr<Job> job);
     // What a job over the session's tracks begins with; nothing, and trouble() says why, where there is none to be had.
     std::optional<Order> over(const Session& session);
+    // Leaves of the stretch and of those stems what is not locked; false, and trouble() says so, where that is nothing.
+    bool unlocked(Range& stretch, std::vector<std::string>& stems, const Locks& locks);
 
     Player& player_;
     Cache cache_;

@@ -76,6 +76,7 @@ struct Talker::Shared {
     std::optional<std::string> to_connect;
     std::string session = session_of_process();  // of the host's tracks
     std::string name;
+    Locks locks;
 
   private:
     void follow_settings();
@@ -161,11 +162,16 @@ void Talker::Shared::follow(const Wishes& asked) {
 }
 
 void Talker::Shared::do_together(Together task) {
+    Locks locked;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        locked = locks;
+    }
     switch (task) {
     case Together::nothing: return;
-    case Together::accompany: return jobs_.accompany(*server_, session_, stems());
-    case Together::infill: return jobs_.refill(*server_, session_, stems(), stretch(), "infill");
-    case Together::regenerate: return jobs_.refill(*server_, session_, stems(), stretch(), "regenerate");
+    case Together::accompany: return jobs_.accompany(*server_, session_, stems(), locked);
+    case Together::infill: return jobs_.refill(*server_, session_, stems(), stretch(), "infill", locked);
+    case Together::regenerate: return jobs_.refill(*server_, session_, stems(), stretch(), "regenerate", locked);
     }
 }
 
@@ -375,6 +381,16 @@ void Talker::set_session(const std::string& key) {
     if (key.empty()) return;
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->session = session_of_process(key);
+}
+
+Locks Talker::locks() const {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    return shared_->locks;
+}
+
+void Talker::set_locks(const Locks& locks) {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->locks = locks;
 }
 
 void Talker::set_name(const std::string& name) {

@@ -12,6 +12,7 @@
 #include "core/core.hpp"
 #include "wire/gallery.hpp"
 #include "wire/job.hpp"
+#include "wire/locks.hpp"
 #include "wire/server.hpp"
 
 namespace stemweave {
@@ -90,6 +91,9 @@ class Talker {
     std::string session() const;
     void set_session(const std::string& key);
     void set_name(const std::string& name);
+    // Which cells of the grid stay as they are when stems are made anew; saved with the project.
+    Locks locks() const;
+    void set_locks(const Locks& locks);
 
   private:
     struct Shared;

@@ -170,6 +170,11 @@ def solo(stem: int) -> tuple[int, int]:
     return 148, 240 + 30 * stem
 
 
+def cell(stem: int, bar: int) -> tuple[int, int]:
+    """The middle of one of four cells of a row."""
+    return LANES[0] + (LANES[1] - LANES[0]) * (2 * bar + 1) // 8, 240 + 30 * stem
+
+
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
     return bool((np.abs(one.astype(int) - other).max(axis=2) > 40).mean() > 0.002)
 
@@ -359,6 +364,51 @@ def test_a_stretch_dragged_over_is_made_anew_and_nothing_else(plugin, song, butt
             np.testing.assert_array_equal(now[:, last + 1 :], was[:, last + 1 :])
         seen.click((400, RULER))
         assert seen.get("Fill to") == 0
+
+
+def test_locked_cells_stay_through_what_is_made_next_and_the_project_keeps_the_locks(plugin, song, tmp_path):
+    was = np.fromfile(song, "<f4").reshape(-1, 2).T
+    bar = 2 * 48000  # of four beats, at the host's tempo; the window's cells
+    with running("support.jobs:company") as server:
+        seen = plugin(f"tcp://127.0.0.1:{server.port}")
+        seen.ask("open 1")
+        seen.ask("set 1 Track is")
+        seen.ask(f"play {song}")
+        seen.until(lambda: seen.get("Tracks that take part") == 1, "the track")
+        before = part(seen.shot("before"), GRID)
+        seen.click(cell(BASS, 0))  # nothing was made that could be locked
+        assert not differ(part(seen.shot("none"), GRID), before)
+
+        def infill(start: float, stop: float) -> np.ndarray:
+            """The bass, where it is: 0 silent, 1 half as loud as it was, that is new, 2 as it was."""
+            seen.drag(start, stop)
+            seen.make(INFILL)
+            now = seen.heard(song)[1 + BASS]
+            return np.where(now == was, 2, np.where(now == was / 2, 1, 0))[:, : was.shape[1]]
+
+        infill(0.0, 0.25)  # the first of four bars
+        seen.until(lambda: lit(part(seen.shot("drawn"), GRID)) > lit(before) + 0.02, "the bass's outline")
+        drawn = part(seen.shot("drawn"), GRID)
+        seen.click(cell(BASS, 0))
+        seen.click(cell(BASS, 2))
+        seen.until(lambda: differ(part(seen.shot("locked-1x"), GRID), drawn), "the locks")
+        state = tmp_path / "project"
+        assert seen.ask(f"save {state}")["done"]
+        now = infill(0.3, 1.0)
+        assert (now[:, : bar - 500] == 1).mean() > 0.99  # new, and locked
+        assert (now[:, bar + 500 : int(0.3 * was.shape[1]) - 500] == 2).mean() > 0.99
+        np.testing.assert_array_equal(now[:, 2 * bar : 3 * bar] == 2, True)  # locked as it was recorded
+        assert (now[:, 3 * bar + 500 :] == 1).mean() > 0.99
+
+        seen.click(cell(BASS, 0))
+        now = infill(0.3, 1.0)
+        assert (now[:, : bar - 500] == 2).mean() > 0.99  # no lock, no memory of the first
+        seen.click(cell(BASS, 2))
+        assert seen.ask(f"load {state}")["done"]
+        seen.drag(0.55, 0.7)
+        takes = seen.takes()  # all of the stretch is locked again
+        seen.until(lambda: seen.click(INFILL) or lit(part(seen.shot("refused"), TROUBLE)) > 0.005, "why not")
+        assert seen.takes() == takes
 
 
 def test_a_window_opened_and_closed_twenty_times_leaves_nothing(plugin):

@@ -5,7 +5,7 @@
 //                               where they should be, "same": that are the track itself, "other": that are anything else but
 //                               silence}
 //   separate | accompany | infill | regenerate | cancel
-//   session KEY | role NUMBER | want STEM 0|1 | fill FROM TO
+//   session KEY | role NUMBER | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
 //   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
@@ -179,6 +179,14 @@ int main() {
             words >> from >> to;
             host.talker->set_fill_from(from);
             host.talker->set_fill_to(to);
+            std::puts("{}");
+        } else if (command == "lock") {
+            int stem = 0;
+            Range range;
+            words >> stem >> range.start >> range.end;
+            Locks locks = host.talker->locks();
+            locks.set(stem, range, true);
+            host.talker->set_locks(locks);
             std::puts("{}");
         } else if (command == "session") {
             std::string key;

@@ -216,6 +216,48 @@ def test_a_stretch_of_one_track_is_made_anew_and_the_rest_of_it_stays_as_it_was(
         assert 1.99 * 36_000 < heard["same"] <= 2 * 36_000  # the bass ends at 60 000
 
 
+def test_locked_cells_keep_what_lies_in_them_through_what_is_made_next_and_in_the_cache(host):
+    with running("support.jobs:company") as server:
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")
+        asker = plugins[2]
+
+        def infill(start: float, stop: float) -> dict:
+            before = asker.ask("recipe")["recipe"]
+            asker.ask(f"fill {start} {stop}")
+            asker.ask("infill")
+            until(lambda: asker.ask("recipe")["recipe"] != before, "another take")
+            heard = asker.ask(f"play 0 {FRAMES} 333")
+            assert heard["track_wrong"] == 0
+            return heard
+
+        for stem in (1, 2, 3):
+            asker.ask(f"want {stem} 0")
+        infill(0.25, 0.5)
+        asker.ask("lock 0 12000 24000")  # new, and not in the next stretch
+        asker.ask("lock 0 30000 36000")  # as recorded, and in the middle of it
+        bass = infill(0.5, 1.0)
+        assert 1.99 * 29_280 < bass["halves"] <= 2 * 30_000
+        assert 1.99 * 30_000 < bass["same"] <= 2 * 30_000
+        assert 0 < bass["other"] <= 2 * 3 * 240  # three crossfades
+
+        asker.ask("want 0 0")
+        asker.ask("want 1 1")
+        both = infill(1.0, 1.25)  # of the drums: the bass, of which something is locked, stays
+        assert 1.99 * 12_000 < both["halves"] - bass["halves"] <= 2 * 12_000
+        assert 1.99 * 48_000 < both["same"] - bass["same"] <= 2 * 48_000
+        assert both["other"] == bass["other"]
+        recipe = asker.ask("recipe")["recipe"]
+
+        asker.ask("want 0 1")
+        asker.ask("want 1 0")
+        asker.ask("fill 0.3 0.4")
+        asker.ask("infill")
+        assert "locked" in until(lambda: asker.ask("status")["message"], "a message")
+    later = host("tcp://127.0.0.1:9")
+    later.ask(f"restore {recipe}")  # what is on disk is what the recipe says, or nothing would play
+    assert later.ask(f"play 0 {FRAMES} 333") == both
+
+
 def test_two_that_ask_at_once_both_get_their_accompaniment(host):
     with running("support.jobs:company") as server:
         plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}")

@@ -120,6 +120,32 @@ TEST_CASE("what is dragged over on the ruler is the stretch, either way round, w
     CHECK(stretch_between(from, from + 2, all).frames() == 0);
 }
 
+TEST_CASE("cells are bars, or two, four, ... of them, and those of a stem that was made can be locked") {
+    Shown shown;
+    shown.stems = {0, 480000};
+    shown.bar = 96000.0;
+    CHECK(cell_length(shown) == 96000.0);
+    const Box row = lane(stem_row(1));
+    const auto cell = [&](double seconds) { return cell_at(shown, x_of(static_cast<int64_t>(seconds * 48000), timeline(shown), row), row.y + 3); };
+    CHECK_FALSE(cell(1.0).has_value());  // nothing was made
+    shown.peaks[1][7] = 0.5f;
+    REQUIRE(cell(3.0).has_value());
+    CHECK(cell(3.0)->stem == 1);
+    CHECK(cell(3.0)->range == Range{96000, 192000});
+    CHECK_FALSE(cell(3.0)->locked);
+    shown.locks.set(1, {96000, 192000}, true);
+    CHECK(cell(3.0)->locked);
+    CHECK_FALSE(cell(1.0)->locked);
+    shown.stems = {50000, 150000};  // what there is of a cell
+    shown.status.recorded = {0, 480000};
+    CHECK(cell(3.0)->range == Range{96000, 150000});
+    CHECK_FALSE(cell(8.0).has_value());
+    shown.status.recorded = {0, 48000 * 600};
+    CHECK(cell_length(shown) == 96000.0 * 8);
+    shown.bar = 0.0;  // no tempo
+    CHECK(cell_length(shown) == 96000.0 * 8);
+}
+
 TEST_CASE("a source is given only by a track that takes part and holds something") {
     Shown shown;
     shown.status.members = {track("a", 0, 100, "drums"), track("b", 0, 0, "bass"), track("c", 0, 100, "piano", false)};
