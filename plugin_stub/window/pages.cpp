@@ -120,13 +120,16 @@ void draw_session(Pen& pen, const Shown& shown) {
 }
 
 void draw_doctor(Pen& pen, const Shown& shown) {
-    float y = 58;
+    const auto [health, words] = diagnosis(shown);
+    pen.text({16, 52, 150, 24}, "Diagnosis", theme::kDim, theme::kNormal);
+    pen.paragraph({170, 56, 534, 34}, words, health == Health::well ? theme::kGood : health == Health::waiting ? theme::kWaiting : theme::kBad, theme::kNormal);
+    float y = 92;
     for (const auto& [what, value] : findings(shown)) {
         const bool long_text = what == "Last error";
-        const float height = long_text ? 50.0f : 27.0f;
-        pen.text({16, y, 150, 24}, what, theme::kDim, theme::kNormal);
+        const float height = long_text ? 40.0f : 21.0f;
+        pen.text({16, y, 150, 21}, what, theme::kDim, theme::kNormal);
         if (long_text) pen.paragraph({170, y + 4, 534, height - 6}, value, theme::kText, theme::kNormal);
-        else pen.text({170, y, 534, 24}, value, theme::kText, theme::kNormal);
+        else pen.text({170, y, 534, 21}, value, theme::kText, theme::kNormal);
         y += height;
     }
 }

@@ -9,6 +9,12 @@ namespace {
 
 std::string span(Range range, double rate) { return time_of(range.start, rate) + " to " + time_of(range.end, rate); }
 
+std::string listed(const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+    return all;
+}
+
 std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
 
 }  // namespace
@@ -76,6 +82,20 @@ std::string trouble(const Shown& shown) {
     return "";
 }
 
+std::pair<Health, std::string> diagnosis(const Shown& shown) {
+    const Status& now = shown.status;
+    const std::string wrong = trouble(shown);
+    const bool has_stems = shown.stems.frames() > 0;
+    if (!wrong.empty()) return {Health::trouble, wrong};
+    if (now.connection != Connection::connected) return {Health::waiting, "Looking for the server: this takes a few seconds."};
+    if (now.models.empty()) return {Health::waiting, "The server is loading its engine. What is asked for meanwhile waits."};
+    if (!shown.takes_part) return {Health::waiting, "This track takes no part: nothing of it is recorded. Tick it in the list of tracks."};
+    if (now.recorded.frames() == 0) return {Health::waiting, "Nothing was recorded yet. Let the song play through this plug-in once."};
+    if (has_stems && !shown.plays) return {Health::waiting, "The stems are silent: switch Play stems on."};
+    if (has_stems && (shown.heard & ((1u << kStems) - 1)) == 0) return {Health::waiting, "The stems are silent: all of them are muted."};
+    return {Health::well, "All is well."};
+}
+
 std::string name_of(const Track& track, size_t number, bool is_mine) {
     if (!track.name.empty()) return track.name;
     return is_mine ? "This track" : "Track " + std::to_string(number);
@@ -89,6 +109,8 @@ std::vector<std::pair<std::string, std::string>> findings(const Shown& shown) {
         {"Connection", connection_line(shown)},
         {"Protocol", std::string(kProtocolVersion) + " here, " + (now.protocol.empty() ? "not known there" : now.protocol + " there")},
         {"Version", std::string(kVersion) + " here, " + (now.package.empty() ? "not known there" : now.package + " there")},
+        {"Models", now.models.empty() ? "not known" : listed(now.models)},
+        {"Back end", "the server chooses it; there, `stemweave doctor` says which there are"},
         {"Last error", or_none(now.last_trouble)},
         {"Session", or_none(now.session)},
         {"Host", rate + ", " + (shown.rolling ? "rolling" : "stopped") + " at " + time_of(shown.position, shown.rate)},

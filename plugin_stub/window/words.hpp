@@ -20,6 +20,9 @@ std::string connection_line(const Shown& shown);
 std::string job_line(const Shown& shown);
 // What is wrong and what to do; empty when all is well.
 std::string trouble(const Shown& shown);
+// What is wrong, or missing, and what to do about it, for the doctor page; and whether that is trouble, something to do, or neither.
+enum class Health { well, waiting, trouble };
+std::pair<Health, std::string> diagnosis(const Shown& shown);
 // A track's name, or what it can be called where the host gave none.
 std::string name_of(const Track& track, size_t number, bool is_mine);
 // For the doctor page: what it is and its value.

@@ -87,6 +87,16 @@ std::map<std::string, std::string> Message::texts(const char* field) const {
     return result;
 }
 
+std::vector<std::string> Message::words(const char* field) const {
+    std::vector<std::string> result;
+    const auto* value = find(field);
+    if (!value || value->type != msgpack::type::ARRAY) return result;
+    for (const auto* item = value->via.array.ptr; item != value->via.array.ptr + value->via.array.size; ++item) {
+        if (item->type == msgpack::type::STR) result.emplace_back(item->via.str.ptr, item->via.str.size);
+    }
+    return result;
+}
+
 std::vector<Message> Message::list(const char* field) const {
     std::vector<Message> result;
     const auto* value = find(field);

@@ -61,6 +61,8 @@ class Message {
     bool flag(const char* field, bool missing = false) const;
     // A map of text to text; what is not text in it is left out.
     std::map<std::string, std::string> texts(const char* field) const;
+    // A list of texts; what is none in it is left out.
+    std::vector<std::string> words(const char* field) const;
     // A list of maps, to be read as messages are; what is no map in it is left out.
     std::vector<Message> list(const char* field) const;
 

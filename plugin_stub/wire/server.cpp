@@ -45,7 +45,8 @@ Server::News Server::look_after() {
         lose(refused ? trouble_ : "No stemweave server answers at " + address_ + "." + advice);
         return News::lost;
     }
-    if (connection_ == Connection::greeting && now - greeted_ >= kGreetEvery) {
+    const bool is_loading = is_connected() && models_.empty();  // greeted again it says what it has by then
+    if ((connection_ == Connection::greeting || is_loading) && now - greeted_ >= kGreetEvery) {
         if (link_.send(hello("stemweave-plugin"))) greeted_ = now;
     }
     if (is_connected() && now - pinged_ >= kPingEvery) {
@@ -86,6 +87,7 @@ Server::News Server::handle(const Message& message) {
 Server::News Server::welcome(const Message& message) {
     protocol_ = message.text("version");
     package_ = message.text("package");
+    models_ = message.words("models");
     if (!same_major(message.text("version"))) {
         refuse("The server speaks protocol " + message.text("version") + ", this plug-in " + kProtocolVersion +
                ". Update the older of the two.");

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "wire/link.hpp"
 #include "wire/messages.hpp"
@@ -35,6 +36,8 @@ class Server {
     // That it last spoke, and the version of its package; empty before it did.
     const std::string& protocol() const { return protocol_; }
     const std::string& package() const { return package_; }
+    // That it can work with; none while it is loading.
+    const std::vector<std::string>& models() const { return models_; }
     // In a producer's words; empty when all is well.
     const std::string& trouble() const { return trouble_; }
 
@@ -53,6 +56,7 @@ class Server {
     std::string session_;
     std::string protocol_;
     std::string package_;
+    std::vector<std::string> models_;
     std::string trouble_;
     bool paired_ = false;  // another machine's
     Clock::time_point heard_ = Clock::now();

@@ -257,6 +257,7 @@ void Talker::Shared::tell() {
     status.server = server_->address();
     status.protocol = server_->protocol();
     status.package = server_->package();
+    status.models = server_->models();
     status.message = !jobs_.trouble().empty() ? jobs_.trouble() : server_->trouble();
     if (!status.message.empty()) status.last_trouble = status.message;
     status.folder = jobs_.folder();

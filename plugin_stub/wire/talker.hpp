@@ -39,6 +39,7 @@ struct Status {
     std::vector<Track> members;  // of the session, whether they take part or not
     std::string protocol;     // that the server last spoke, and the version of its package; empty before it did
     std::string package;
+    std::vector<std::string> models;  // none: it is loading, or was never there
     std::string last_trouble; // the message that was shown last, kept when all is well again
 };
 

@@ -30,6 +30,8 @@ BAR_TOP = 442
 HEADER = (slice(0, 44), slice(404, 712))  # what the connection says
 TROUBLE = (slice(470, 510), slice(16, 704))
 FILES = (slice(396, 430), slice(592, 704))  # the button, lit when there are any
+DIAGNOSIS = (slice(52, 92), slice(170, 704))  # of the doctor's page
+GOOD, WAITING, BAD = (88, 196, 124), (230, 170, 62), (240, 110, 116)
 GRID = (slice(226, 376), slice(216, 704))
 STEMS = (slice(204, 432), slice(0, 720))
 TRACKS = (slice(74, 194), slice(216, 704))
@@ -162,6 +164,11 @@ def bar(pixels: np.ndarray, scale: int = 1) -> float:
     return float((np.abs(row - PROGRESS).max(axis=1) < 12).mean())
 
 
+def coloured(pixels: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    """Whether something is written in that colour."""
+    return bool((np.abs(pixels.astype(int) - colour).max(axis=2) < 30).mean() > 0.003)
+
+
 def mute(stem: int) -> tuple[int, int]:
     return 124, 240 + 30 * stem
 
@@ -270,6 +277,19 @@ def test_without_a_server_the_window_says_so(plugin):
     seen.until(lambda: lit(part(seen.shot("absent-1x"), TROUBLE)) > 0.01, "what to do")
     seen.click(DOCTOR)
     seen.until(lambda: differ(part(seen.shot("doctor-1x"), GRID), part(looking, GRID)), "the doctor's page")
+    seen.until(lambda: coloured(part(seen.shot("doctor-1x"), DIAGNOSIS), BAD), "what is wrong, there too")
+
+
+def test_the_doctor_says_what_to_do_until_all_is_well(plugin, live_server, song):
+    seen = plugin(live_server)
+    seen.ask("open 1")
+    seen.click(DOCTOR)
+    seen.until(lambda: seen.get("Connection") == 2, "the connection")
+    seen.until(lambda: coloured(part(seen.shot("doctor"), DIAGNOSIS), WAITING), "what is missing")
+    assert not coloured(part(seen.shot("doctor"), DIAGNOSIS), GOOD)
+    seen.ask(f"play {song}")
+    seen.until(lambda: coloured(part(seen.shot("well"), DIAGNOSIS), GOOD), "that all is well")
+    assert not coloured(part(seen.shot("well"), DIAGNOSIS), WAITING)
 
 
 def test_what_is_clicked_is_done(plugin, live_server, song, tmp_path):

@@ -227,6 +227,38 @@ TEST_CASE("the doctor says what is known and what is not") {
     CHECK(value_of("Protocol").find("9.0 there") != std::string::npos);
     CHECK(value_of("Last error") == "It broke.");
     CHECK(value_of("Recorded") == "nothing yet");
+    CHECK(value_of("Models") == "not known");
+    shown.status.models = {"embedded", "mine"};
+    CHECK(value_of("Models") == "embedded, mine");
+}
+
+TEST_CASE("the doctor names one thing to do after the other until all is well") {
+    Shown shown;
+    const auto says = [&](Health health, const char* words) {
+        CHECK(diagnosis(shown).first == health);
+        CHECK(diagnosis(shown).second.find(words) != std::string::npos);
+    };
+    shown.status.connection = Connection::greeting;
+    says(Health::waiting, "Looking for the server");
+    shown.status.message = "No stemweave server answers. Start one.";
+    says(Health::trouble, "Start one");
+    shown.status.message.clear();
+    shown.status.connection = Connection::connected;
+    says(Health::waiting, "loading");
+    shown.status.models = {"embedded"};
+    says(Health::waiting, "Let the song play");
+    shown.takes_part = false;
+    says(Health::waiting, "takes no part");
+    shown.takes_part = true;
+    shown.status.recorded = {0, 96000};
+    says(Health::well, "All is well");
+    shown.stems = {0, 96000};
+    shown.heard = 0;
+    says(Health::waiting, "muted");
+    shown.plays = false;
+    says(Health::waiting, "Play stems");
+    shown.status.lost = 5;
+    says(Health::trouble, "Play that part again");
 }
 
 TEST_CASE("a stem's peaks grow with what arrives, no more of it at once than is allowed, and begin anew with other stems") {
