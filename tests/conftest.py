@@ -14,7 +14,12 @@ from hypothesis import settings
 settings.load_profile("ci")
 
 FOREIGN = ("STEMWEAVE_", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FORCE_COLOR", "TTY_")
-KNOBS = ("STEMWEAVE_DATAGRAMS", "STEMWEAVE_PICTURES", "STEMWEAVE_RANDOM_SECONDS", "STEMWEAVE_ROUNDS")  # of the tests themselves
+KNOBS = (
+    "STEMWEAVE_DATAGRAMS",
+    "STEMWEAVE_PICTURES",
+    "STEMWEAVE_RANDOM_SECONDS",
+    "STEMWEAVE_ROUNDS",
+)  # of the tests themselves
 
 
 @pytest.fixture(scope="session", autouse=True)
