@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.audio import read_audio
-from engine.backends import BACKENDS
+from engine.backends import BACKENDS, runs_on
 from engine.cards import read_card
 from engine.errors import StemweaveError
 from engine.evaluation import si_sdr
@@ -30,12 +30,14 @@ NOT_MEASURED = "not measured"
 
 
 def turns(tried: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, list[float]]:
-    """Seconds of each, `rounds` times, one after the other in every round."""
+    """Seconds of each, to its end on the device, `rounds` times, one after the other in every round."""
     times: dict[Any, list[float]] = {name: [] for name in tried}
     for _ in range(rounds):
         for name, run in tried.items():
             started = time.perf_counter()
             run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             times[name].append(time.perf_counter() - started)
     return times
 
@@ -91,10 +93,10 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     models, failed = _loaded(card.folder, device, given)
     with FlopCounterMode(display=False) as counter:
         wanted = models[REFERENCE].denoiser(*given)
-    products = {str(dtype): _product(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
-    calls = {backend: _call(model.denoiser, given) for backend, model in models.items()}
+    products = {str(dtype): matrix_product(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    calls = {backend: whole_call(model.denoiser, given) for backend, model in models.items()}
     inputs = core_inputs(load_model(card.folder, device).denoiser, given)
-    cores = {("core", backend): _call(core_of(model.denoiser), inputs) for backend, model in models.items()}
+    cores = {("core", backend): whole_call(core_of(model.denoiser), inputs) for backend, model in models.items()}
     times = turns(calls | cores | products, rounds)
     operations = counter.get_total_flops()
     ceilings = {dtype: 2 * MATMUL[device] ** 3 / min(times[dtype]) for dtype in products}
@@ -131,7 +133,11 @@ def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
 
     with torch.backends.mkldnn.flags(enabled=False):  # whose LSTM keeps what a graph cannot: traced as its single steps
         graph = make_fx(autograd)(*given)
-    tried = {"the call alone": _call(core, inputs), "autograd": _call(autograd, given), "graph": _call(graph, given)}
+    tried = {
+        "the call alone": whole_call(core, inputs),
+        "autograd": whole_call(autograd, given),
+        "graph": whole_call(graph, given),
+    }
     with torch.no_grad():
         wanted, found = autograd(*given), graph(*given)
         times = turns(tried, rounds)
@@ -147,7 +153,7 @@ def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
 def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], dict[str, str]]:
     """Models by back end, called twice for what is only paid once, and why others could not be."""
     models, failed = {}, {}
-    for backend in BACKENDS:
+    for backend in [name for name in BACKENDS if runs_on(name, device)]:
         try:
             models[backend] = load_model(folder, device, backend)
             for _ in range(2):
@@ -162,11 +168,13 @@ def ratio(reference: list[float], own: list[float]) -> float:
     return statistics.median(theirs / ours for theirs, ours in zip(reference, own, strict=True))
 
 
-def _call(run: Callable[..., torch.Tensor], given: tuple) -> Callable[[], Any]:
-    return lambda: run(*given).flatten()[0].item()  # a number: the device has then come to its end
+def whole_call(run: Callable[..., torch.Tensor], given: tuple) -> Callable[[], Any]:
+    """run(*given), to its end on the device."""
+    return lambda: run(*given).flatten()[0].item()
 
 
-def _product(device: str, dtype: torch.dtype) -> Callable[[], Any]:
+def matrix_product(device: str, dtype: torch.dtype) -> Callable[[], Any]:
+    """The product of two of MATMUL's matrices, to its end: the ceiling."""
     matrix = torch.randn(MATMUL[device], MATMUL[device], device=device, dtype=dtype)
     return lambda: (matrix @ matrix)[0, 0].item()
 

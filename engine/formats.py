@@ -1,7 +1,7 @@
 """File formats a core is exported to: how to write one, what it says of itself, and how to run it.
 
-Both are traced: `torch.jit.trace` and ONNX by way of it. The newer exporter (`dynamo=True`) cannot take along a GRU whose
-length and batch are not fixed (torch 2.13).
+Two are traced: `torch.jit.trace` and ONNX by way of it. The newer exporter (`dynamo=True`) cannot take along a GRU whose
+length and batch are not fixed (torch 2.13). The third, aoti, is compiled: see engine/aoti.py.
 """
 
 import json
@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import ModelError, ResourceError
+from engine.aoti import open_aoti, write_aoti
+from engine.described import KEY, damaged, said
+from engine.errors import ResourceError
 
 OPSET = 18
 EXTERNAL = 10**9  # bytes of weights from which an ONNX file keeps them in a file beside it; protobuf ends at 2**31
-KEY = "stemweave"  # under which a file says what it is, as JSON
 INPUTS = ("x", "noise", "told")
 
 Run = Callable[..., Tensor]
@@ -118,7 +119,10 @@ def providers(device: str) -> list[Any]:
     """onnxruntime's for a device of torch. ResourceError for one it has no name for."""
     kind, _, index = device.partition(":")
     if kind == "cuda":
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0)})]
+        tf32 = int(
+            torch.backends.cuda.matmul.allow_tf32
+        )  # as torch, which does not unless it is told to; here it is the default
+        return [("CUDAExecutionProvider", {"device_id": int(index or 0), "use_tf32": tf32})]
     if kind != "cpu":
         raise ResourceError(f"onnxruntime cannot use the device '{device}'.", "Use --device cpu, or --backend torch.")
     return ["CPUExecutionProvider"]
@@ -148,20 +152,6 @@ class Session:
         return self.device.type, self.device.index or 0, "float32", list(tensor.shape), tensor.data_ptr()
 
 
-def damaged(path: Path, error: Exception) -> ModelError:
-    return ModelError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}", "Export the model again.")
-
-
-def said(path: Path, text: str) -> dict[str, Any]:
-    """What a file says of itself. ModelError when that is nothing of ours."""
-    try:
-        return dict(json.loads(text))
-    except ValueError as error:
-        raise ModelError(
-            f"{path} was not written by stemweave: it does not say what it is.", "Export the model again."
-        ) from error
-
-
 @dataclass(frozen=True)
 class Format:
     """suffix of its files; write(core, inputs, path, about); open(path, device) gives how to run it and what it says."""
@@ -174,4 +164,5 @@ class Format:
 FORMATS = {
     "onnx": Format(".onnx", write_onnx, open_onnx),
     "torchscript": Format(".pt", write_torchscript, open_torchscript),
+    "aoti": Format(".pt2", write_aoti, open_aoti),
 }

@@ -12,8 +12,8 @@ from bridge.cli.console import err, out, print_json
 
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="folder for the files; made if it is not there")],
-    format: Annotated[str, typer.Option(help="onnx or torchscript")] = "onnx",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 (torchscript only)")] = "fp32",
+    format: Annotated[str, typer.Option(help="onnx, torchscript or aoti (needs a C++ compiler)")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 (not for onnx)")] = "fp32",
     model: Annotated[str, typer.Option(help="by name or folder; see: stemweave models list")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:

@@ -5,7 +5,8 @@ and better. Whatever runs the core, a gradient through it is torch's in float32.
 """
 
 from engine.backends.eager import eager, eager_bf16
-from engine.backends.exported import onnxruntime, torchscript, torchscript_bf16
+from engine.backends.exported import aoti, onnxruntime, torchscript, torchscript_bf16
+from engine.backends.graphs import compiled, graph
 
 BACKENDS = {
     "torch": eager,
@@ -13,4 +14,13 @@ BACKENDS = {
     "torchscript": torchscript,
     "torchscript-bf16": torchscript_bf16,
     "onnxruntime": onnxruntime,
+    "aoti": aoti,
+    "torch-graph": graph,
+    "torch-compiled": compiled,
 }
+GPU_ONLY = {"torch-graph", "torch-compiled"}
+
+
+def runs_on(backend: str, device: str) -> bool:
+    """Whether it makes sense to try it there."""
+    return backend not in GPU_ONLY or device.startswith("cuda")

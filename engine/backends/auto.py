@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from engine.backends import BACKENDS
-from engine.backends.exported import cache, code
+from engine.backends import BACKENDS, runs_on
+from engine.backends.exported import SLOW, cache, code, made
 from engine.cards import Card
 from engine.denoiser import Denoiser
 from engine.errors import Cancelled, StemweaveError
@@ -32,6 +32,7 @@ ROUNDS = 3
 BUDGET = 30.0  # seconds, after which no other is begun with: somebody waits for the job
 HOPELESS = 3.0  # times the reference: not tried any further
 GAIN = 1.1  # times faster than the reference, or it stays
+ANEW = {"torch-compiled"}
 AGREEMENT = 30.0
 """dB between the stems and the reference's. An error so far under a stem turns an SI-SDR of 13 dB into 12.9, worse ones less."""
 
@@ -79,11 +80,11 @@ def measure(card: Card, device: str, cancelled: Asked = None) -> Choice:
     running: dict[str, Denoiser] = {REFERENCE: reference}
     quality, others = {REFERENCE: float("inf")}, {}
     for name, backend in BACKENDS.items():
-        if name == REFERENCE:
+        if name == REFERENCE or not runs_on(name, device):
             continue
         _heed(cancelled)
-        if time.perf_counter() - started > BUDGET:
-            others[name] = "not tried: the machine was too busy"
+        if why := _untried(card, device, name, started):
+            others[name] = f"not tried: {why}"
             continue
         try:
             denoiser = backend(card, device)
@@ -100,6 +101,15 @@ def measure(card: Card, device: str, cancelled: Asked = None) -> Choice:
         else:
             running[name] = denoiser
     return _fastest(running, given, quality, others, cancelled)
+
+
+def _untried(card: Card, device: str, name: str, started: float) -> str:
+    """Why it is not even begun with; nothing where it is."""
+    if time.perf_counter() - started > BUDGET:
+        return "the machine was too busy"
+    if name in SLOW and not made(card, device, name):
+        return f"compiling takes minutes; once it was used by --backend {name}, it is"
+    return "it compiles for minutes in every process" if name in ANEW else ""
 
 
 def _heed(cancelled: Asked) -> None:
@@ -136,7 +146,8 @@ def _seconds(denoiser: Denoiser, given: tuple) -> float:
 
 
 def _place(card: Card, device: str) -> Path:
-    """Where the choice is kept: another model, code, machine, number of threads or library, another place."""
+    """Where the choice is kept: another model, code, machine, number of threads or library, or what was compiled since, another
+    place."""
     libraries = []
     for package in ("torch", "onnx", "onnxruntime", "onnxruntime-gpu"):
         try:
@@ -144,7 +155,8 @@ def _place(card: Card, device: str) -> Path:
         except metadata.PackageNotFoundError:
             continue
     machine = (platform.node(), platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
-    identity = json.dumps([card.digest(), code(), device, machine, libraries, list(BACKENDS)])
+    ready = [name for name in SLOW if made(card, device, name)]
+    identity = json.dumps([card.digest(), code(), device, machine, libraries, list(BACKENDS), ready])
     return cache() / "backends" / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
 

@@ -1,11 +1,13 @@
 """Back ends that run an export: made when a model is first wanted so, and kept in the user's cache folder for the next time.
 
-Another model, precision, kind of device, torch or version of the code that makes it is another export.
+Another model, precision, kind of device, torch or version of the code that makes it is another export; so is, of what is compiled,
+another processor.
 """
 
 import functools
 import hashlib
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import platformdirs
 import torch
 
+from engine import aoti as compiling
 from engine import export, formats, networks
 from engine.backends.eager import eager
 from engine.cards import Card
@@ -38,6 +41,20 @@ def onnxruntime(card: Card, device: str) -> Denoiser:
     return exported(card, device, "onnx", "fp32")
 
 
+def aoti(card: Card, device: str) -> Denoiser:
+    """The core compiled for this machine, a minute or two of work the first time. ResourceError where there is no C++ compiler."""
+    return exported(card, device, "aoti", "fp32")
+
+
+SLOW = {"aoti": ("aoti", "fp32")}
+"""What takes too long to make while somebody waits: (format, precision) by back end."""
+
+
+def made(card: Card, device: str, backend: str) -> bool:
+    """Whether one of SLOW lies in the cache, made for somebody who asked for it."""
+    return _folder(card, device, *SLOW[backend]).exists()
+
+
 def cache() -> Path:
     """The folder of what can be made again."""
     return platformdirs.user_cache_path("stemweave")
@@ -47,7 +64,10 @@ def cache() -> Path:
 def code() -> str:
     """SHA-256 of the sources of all networks and of what exports them: what was made by others is not what torch computes here."""
     folder, sha = Path(networks.__file__).parent, hashlib.sha256()
-    for path in [*sorted(folder.glob("*.py")), Path(export.__file__), Path(formats.__file__)]:
+    for path in [
+        *sorted(folder.glob("*.py")),
+        *(Path(module.__file__ or "") for module in (export, formats, compiling)),
+    ]:
         sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
 
@@ -65,10 +85,8 @@ def exported(card: Card, device: str, format: str, precision: str) -> Denoiser:
 
 def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, precision: str) -> Run:
     """What lies in the cache; what is missing or damaged there is made (again)."""
-    kind, suffix = device.partition(":")[0], FORMATS[format].suffix
-    made_by = f"{code()[:16]}-torch{torch.__version__}"
-    folder = cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-{made_by}"
-    path = folder / f"core{suffix}"
+    folder = _folder(card, device, format, precision)
+    path = folder / f"core{FORMATS[format].suffix}"
     if folder.exists():
         try:
             return FORMATS[format].open(path, device)[0]
@@ -79,6 +97,14 @@ def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, pre
         write_core(card, denoiser, format, precision, Path(new) / path.name)
         _publish(Path(new), folder)
     return FORMATS[format].open(path, device)[0]
+
+
+def _folder(card: Card, device: str, format: str, precision: str) -> Path:
+    """Of one export. What is compiled fits the processor it is compiled on, and cache folders may be shared between machines."""
+    kind, made_by = device.partition(":")[0], f"{code()[:16]}-torch{torch.__version__}"
+    if format == "aoti":
+        made_by += f"-{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
+    return cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-{made_by}"
 
 
 def _publish(new: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from support.models import write_tiny_model, write_tiny_paper_model
 
 from engine import networks
-from engine.backends import BACKENDS, exported
+from engine.backends import BACKENDS, exported, runs_on
 from engine.cards import read_card
 from engine.denoiser import Conditioning
 from engine.errors import ModelError, ResourceError
@@ -20,6 +20,9 @@ from engine.networks.core import Replaced, probe
 from engine.pipeline import separate
 from engine.presets import load_preset
 
+HERE = [
+    name for name in BACKENDS if runs_on(name, "cpu") and name not in exported.SLOW
+]  # which have tests of their own
 EXPORTED = ("torchscript", "torchscript-bf16", "onnxruntime")
 
 
@@ -45,7 +48,7 @@ def test_the_cache_is_the_users():
     assert exported.cache() == platformdirs.user_cache_path("stemweave")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HERE)
 def test_same_stems_within_the_stated_tolerance_and_the_same_again(folder, song, backend):
     preset = load_preset(steps=3, seed=5)
     wanted = separate(load_model(folder), song, 22050, preset)
@@ -59,7 +62,7 @@ def test_same_stems_within_the_stated_tolerance_and_the_same_again(folder, song,
         np.testing.assert_array_equal(again[name], found[name])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HERE)
 def test_calls_may_differ_in_batch_length_and_conditioning(folder, backend):
     """Traces that took one of them for fixed would fail, or answer wrongly, at the others."""
     reference, model = load_model(folder), load_model(folder, backend=backend)
@@ -71,7 +74,7 @@ def test_calls_may_differ_in_batch_length_and_conditioning(folder, backend):
             assert (found - wanted).norm() < (0.03 if backend.endswith("bf16") else 1e-4) * wanted.norm()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HERE)
 def test_the_papers_network_runs_too(tmp_path, backend):
     folder = write_tiny_paper_model(tmp_path / "paper")
     reference, model = load_model(folder), load_model(folder, backend=backend)
@@ -81,7 +84,7 @@ def test_the_papers_network_runs_too(tmp_path, backend):
     assert (found - wanted).norm() < (0.03 if backend.endswith("bf16") else 1e-4) * wanted.norm()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HERE)
 def test_guidance_has_its_gradient_by_every_back_end(folder, backend):
     gradients = []
     for model in (load_model(folder), load_model(folder, backend=backend)):
@@ -158,7 +161,7 @@ def test_a_cache_that_cannot_be_written_is_told(folder, tmp_path, monkeypatch, b
     assert "--backend torch" in caught.value.hint
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HERE)
 def test_devices_and_weights_that_are_not_there_are_told_by_every_back_end(tmp_path, backend):
     folder = write_tiny_model(tmp_path / "mine")
     with pytest.raises(ResourceError, match="cannot use the device"):

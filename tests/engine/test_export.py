@@ -131,7 +131,7 @@ def test_an_export_that_computes_something_else_is_not_kept(compact, tmp_path, m
     assert not list((tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", ["onnx", "torchscript"])  # the third, which takes a minute: test_aoti.py
 def test_damaged_missing_and_foreign_exports_are_refused(compact, tmp_path, format):
     (path,) = export(compact, format, "fp32", tmp_path / "out").files
     path.write_bytes(path.read_bytes()[:-2000])

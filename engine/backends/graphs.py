@@ -1,0 +1,86 @@
+"""Back ends for a GPU that keep the processor out of the way: the core as one CUDA graph, recorded as it is or compiled first."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from engine.backends.eager import eager
+from engine.cards import Card
+from engine.denoiser import Denoiser
+from engine.errors import ResourceError
+from engine.networks.core import core_inputs, core_of, probe, replace_core
+
+KEPT = 4  # graphs of a core: each holds the memory of a call, and a song's chunks come in two or three shapes
+WARM = 3  # calls before recording, as torch asks for
+
+Run = Callable[..., Tensor]
+Recorded = tuple[Callable[[], object], tuple[Tensor, ...], Tensor]
+"""How to play a call again, the tensors it reads, and the one it writes."""
+
+
+def graph(card: Card, device: str) -> Denoiser:
+    """The core in float32, each shape of its input recorded once. ResourceError without a GPU."""
+    denoiser = on_gpu(card, device)
+    return replace_core(denoiser, Graphs(core_of(denoiser)))
+
+
+def compiled(card: Card, device: str) -> Denoiser:
+    """The core by torch.compile, which records as well; minutes in every process, before the first call. ResourceError without a
+    GPU, or where torch cannot compile."""
+    denoiser = on_gpu(card, device)
+    inputs = core_inputs(denoiser, probe(card.spec, 1, card.spec.chunk, device=device))
+    return replace_core(denoiser, compiled_core(core_of(denoiser), inputs))
+
+
+@torch.no_grad()
+def compiled_core(core: Run, inputs: tuple[Tensor, ...]) -> Run:
+    """A core that torch.compile made and that has been called once. ResourceError where torch cannot."""
+    run = torch.compile(core, mode="reduce-overhead")
+    try:
+        run(*inputs)
+    except Exception as error:  # torch's own here have no common base but this
+        why = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ResourceError(f"torch cannot compile this model here: {why}", "Use --backend torch.") from error
+    return lambda *given: run(*given).clone()  # the next call writes where this one did
+
+
+def on_gpu(card: Card, device: str) -> Denoiser:
+    """torch's denoiser there. ResourceError when that is no GPU of CUDA's."""
+    denoiser = eager(card, device)
+    if not device.startswith("cuda"):
+        raise ResourceError(f"CUDA graphs do not run on '{device}'.", "Use --device cuda, or another back end.")
+    return denoiser
+
+
+class Graphs:
+    """A core's calls played again from what `record` made of the first of their shape; the oldest of more than KEPT is dropped."""
+
+    def __init__(self, core: Run):
+        self.core, self.kept = core, dict[tuple[torch.Size, ...], Recorded]()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        shapes = tuple(tensor.shape for tensor in inputs)
+        if shapes not in self.kept:
+            if len(self.kept) == KEPT:
+                del self.kept[next(iter(self.kept))]
+            self.kept[shapes] = record(self.core, inputs)
+        play, own, found = self.kept[shapes]
+        for mine, theirs in zip(own, inputs, strict=True):
+            mine.copy_(theirs)
+        play()
+        return found.clone()
+
+
+def record(core: Run, inputs: tuple[Tensor, ...]) -> Recorded:
+    """One call of the core as a CUDA graph, on tensors of its own."""
+    own, beside, here = tuple(tensor.clone() for tensor in inputs), torch.cuda.Stream(), torch.cuda.current_stream()
+    beside.wait_stream(here)
+    with torch.cuda.stream(beside):
+        for _ in range(WARM):
+            core(*own)
+    here.wait_stream(beside)
+    recorded = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(recorded):
+        found = core(*own)
+    return recorded.replay, own, found
