@@ -34,17 +34,19 @@ SIGMA_DATA = 0.2
 
 
 @torch.no_grad()
-def bench_peers(rounds: int = 3, size: dict[str, Any] = SIZE, length: int = LENGTH) -> list[dict[str, Any]]:
+def bench_peers(
+    rounds: int = 3, size: dict[str, Any] = SIZE, length: int = LENGTH, device: str = "cpu"
+) -> list[dict[str, Any]]:
     """Rows of milliseconds a chunk and call, the fastest of the rounds (what else the machine does only ever adds), and how many
     times as fast as theirs that is. Random weights, the same for all; agreement_db: of one call with one of theirs. One row where
     their package is not installed, which says so."""
     try:
-        theirs = _theirs(size)
+        theirs = _theirs(size).to(device)
     except ModelError as error:
         return [{"way": "their package", "found": str(error)}]
     with tempfile.TemporaryDirectory(prefix="stemweave-") as folder:
-        ours = _ours(_card(Path(folder) / "peer", theirs, size, length))
-    noise = torch.randn(CHUNKS, len(SOURCES), length, generator=torch.Generator().manual_seed(0))
+        ours = _ours(_card(Path(folder) / "peer", theirs, size, length), device)
+    noise = torch.randn(CHUNKS, len(SOURCES), length, generator=torch.Generator().manual_seed(0)).to(device)
     ways: dict[str, Callable[[], Any]] = {
         "their package, chunk after chunk": lambda: [_sample_theirs(theirs, chunk) for chunk in noise.split(1)],
         "ours, chunk after chunk, torch": lambda: [_sample(ours["torch"], chunk) for chunk in noise.split(1)],
@@ -53,7 +55,7 @@ def bench_peers(rounds: int = 3, size: dict[str, Any] = SIZE, length: int = LENG
     calls = {name: CHUNKS * CALLS["heun"](STEPS, 1) for name in ways}
     first = next(iter(ways))
     calls[first] = CHUNKS * 2 * (STEPS - 1)  # theirs ends a level before 0
-    given = SIGMA_DATA * noise[:1], torch.tensor([SIGMA_DATA])
+    given = SIGMA_DATA * noise[:1], torch.tensor([SIGMA_DATA], device=device)
     wanted = theirs.diffusion.denoise_fn(given[0], sigmas=given[1])
     for denoiser in ours.values():
         denoiser(*given)
@@ -88,17 +90,17 @@ def _card(folder: Path, theirs: Any, size: dict[str, Any], length: int) -> Card:
     return read_card(folder)
 
 
-def _ours(card: Card) -> dict[str, Denoiser]:
+def _ours(card: Card, device: str) -> dict[str, Denoiser]:
     """By the names of BACKENDS. Exported to the card's folder, for nobody wants these again."""
-    found = {"torch": eager(card, "cpu"), "torch-bf16": eager_bf16(card, "cpu")}
+    found = {"torch": eager(card, device), "torch-bf16": eager_bf16(card, device)}
     for name, format, precision in (
         ("torchscript", "torchscript", "fp32"),
         ("torchscript-bf16", "torchscript", "bf16"),
         ("onnxruntime", "onnx", "fp32"),
     ):
-        denoiser, path = eager(card, "cpu"), card.folder / f"{name}{FORMATS[format].suffix}"
+        denoiser, path = eager(card, device), card.folder / f"{name}{FORMATS[format].suffix}"
         write_core(card, denoiser, format, precision, path)
-        found[name] = replace_core(denoiser, FORMATS[format].open(path, "cpu")[0])
+        found[name] = replace_core(denoiser, FORMATS[format].open(path, device)[0])
     return found
 
 

@@ -205,6 +205,10 @@ SUITES = {
         "largest memory, MB": "peak_mb",
     },
     "guidance": {"way": "way", "ms": "milliseconds", "x autograd": "ratio", "relative error": "error"},
+    "gpu": {
+        "device": "device", "way": "way", "precision": "precision", "": "found", "ms": "milliseconds", "of ceiling": "ceiling",
+        "x eager fp32, or theirs": "ratio", "calls agree, dB": "agreement_db",
+    },
     "peers": {
         "way": "way", "": "found", "ms a chunk and call": "milliseconds", "calls agree, dB": "agreement_db", "s a song": "seconds",
         "real-time factor": "real_time_factor", "x the first of its kind": "ratio",
@@ -215,7 +219,7 @@ SUITES = {
 
 def bench(
     suite: Annotated[
-        str, typer.Argument(help="separate, denoiser (by back end), guidance, scale, bridge or peers")
+        str, typer.Argument(help="separate, denoiser (by back end), guidance, scale, bridge, peers or gpu")
     ] = "separate",
     as_json: Annotated[bool, typer.Option("--json")] = False,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
@@ -226,10 +230,12 @@ def bench(
     real time); `denoiser`, one network call by every back end, against torch and against the largest matrix product; `guidance`,
     its gradient by autograd and by a graph; `scale`, time and memory of whole songs of several lengths (an hour among them) and
     batches; `bridge`, what the way to a server and back costs beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's
-    network and sampler by their package, beside ours, and the demo song by Demucs, by Open-Unmix and by ours."""
+    network and sampler by their package, beside ours, and the demo song by Demucs, by Open-Unmix and by ours; `gpu`, the paper's
+    network in its full size, every way and precision a GPU has, and a small one on the processor where there is none."""
     from bridge.bench import bench_bridge
     from bridge.scale import MINUTES, bench_scale
     from engine.bench import bench_denoiser, bench_guidance, bench_separate
+    from engine.large import bench_gpu
     from engine.peers import bench_peers
     from engine.separators import bench_separators
 
@@ -245,7 +251,7 @@ def bench(
         elif suite == "peers":
             rows = bench_peers(rounds) + bench_separators(rounds, model)
         else:
-            rows = {"separate": bench_separate, "bridge": bench_bridge}[suite](rounds)
+            rows = {"separate": bench_separate, "bridge": bench_bridge, "gpu": bench_gpu}[suite](rounds)
     if as_json:
         print_json(rows)
         return
