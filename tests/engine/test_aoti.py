@@ -5,31 +5,17 @@ import zipfile
 
 import pytest
 import torch
-from support.models import SOURCES, TINY
+from support.models import SOURCES, write_smallest_model
 from torch import nn
 
 from engine.aoti import in_steps, open_aoti, write_aoti
 from engine.backends import BACKENDS, exported
 from engine.backends.auto import choose, measure
-from engine.cards import read_card, write_model_folder
-from engine.denoiser import ModelSpec
+from engine.cards import read_card
 from engine.errors import ModelError, ResourceError
 from engine.export import export, relative_error
 from engine.models import load_model
-from engine.networks import build
 from engine.networks.core import Replaced, probe
-
-SMALLEST = TINY | {"channels": [8], "overview": [8, 2]}
-
-
-def write_smallest_model(folder):
-    """Compiling takes time by the layer, so as few as there can be; both ends say something."""
-    spec = ModelSpec(SOURCES, 22050, 32768, 0.05, conditional=True)
-    torch.manual_seed(0)
-    network = build("local_gaussian", SMALLEST, spec)
-    for ending in (network.unet.leave, network.unet.overview.leave):
-        nn.init.normal_(ending.weight, std=0.3)
-    return write_model_folder(folder, spec, "local_gaussian", SMALLEST, network.state_dict(), {"title": "random"})
 
 
 @pytest.fixture(scope="module")

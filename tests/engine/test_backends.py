@@ -7,7 +7,7 @@ import numpy as np
 import platformdirs
 import pytest
 import torch
-from support.models import write_tiny_model, write_tiny_paper_model
+from support.models import write_smallest_model, write_tiny_model, write_tiny_paper_model
 
 from engine import networks
 from engine.backends import BACKENDS, exported, runs_on
@@ -75,8 +75,9 @@ def test_calls_may_differ_in_batch_length_and_conditioning(folder, backend):
 
 
 @pytest.mark.parametrize("backend", HERE)
-def test_the_papers_network_runs_too(tmp_path, backend):
-    folder = write_tiny_paper_model(tmp_path / "paper")
+@pytest.mark.parametrize("write", [write_tiny_paper_model, write_smallest_model])
+def test_the_papers_network_and_one_whose_overview_is_heard_run_too(tmp_path, write, backend):
+    folder = write(tmp_path / "another")
     reference, model = load_model(folder), load_model(folder, backend=backend)
     given = probe(model.spec, 2, 8192)
     with torch.no_grad():

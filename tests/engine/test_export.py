@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from support.models import write_tiny_model, write_tiny_paper_model, write_tiny_text_model
+from support.models import write_smallest_model, write_tiny_model, write_tiny_paper_model, write_tiny_text_model
 
 from engine import export as exports
 from engine.cards import WEIGHTS, load_network, read_card, write_model_folder
@@ -27,8 +27,8 @@ def write_tiny_independent_model(folder):
 
 
 WRITERS = {
-    "compact": write_tiny_model, "text": write_tiny_text_model, "paper": write_tiny_paper_model,
-    "independent": write_tiny_independent_model,
+    "with overview": write_smallest_model, "compact": write_tiny_model, "text": write_tiny_text_model,
+    "paper": write_tiny_paper_model, "independent": write_tiny_independent_model,
 }  # fmt: skip
 
 
@@ -46,6 +46,8 @@ def denoiser_of(card):
     [
         ("compact", "onnx"),
         ("compact", "torchscript"),
+        ("with overview", "onnx"),
+        ("with overview", "torchscript"),
         ("paper", "onnx"),
         ("text", "torchscript"),
         ("independent", "onnx"),
@@ -67,7 +69,13 @@ def test_every_network_is_exported_to_float_precision_at_any_batch_and_length(tm
 
 @pytest.mark.parametrize(
     ("kind", "format", "precision", "stems_db"),
-    [("compact", "onnx", "fp16", 50), ("compact", "torchscript", "fp16", 50), ("paper", "torchscript", "bf16", 30)],
+    [
+        ("compact", "onnx", "fp16", 50),
+        ("with overview", "onnx", "fp16", 50),
+        ("with overview", "torchscript", "fp16", 50),
+        ("with overview", "torchscript", "bf16", 30),
+        ("paper", "torchscript", "bf16", 30),
+    ],
 )
 def test_half_precision_loses_what_it_must_and_is_half_as_large(tmp_path, kind, format, precision, stems_db):
     card = read_card(WRITERS[kind](tmp_path / kind))

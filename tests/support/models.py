@@ -10,6 +10,7 @@ from engine.networks import build
 
 SOURCES = ("bass", "drums", "guitar", "piano")
 TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16, "overview": [16, 2]}
+SMALLEST = TINY | {"channels": [8], "overview": [8, 2]}
 TINY_PAPER = {
     "channels": 32, "patch_factor": 8, "multipliers": [1, 2, 2], "factors": [4, 2], "num_blocks": [1, 1],
     "attentions": [False, True], "attention_heads": 2, "attention_features": 8,
@@ -23,6 +24,18 @@ def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050)
     network = build("local_gaussian", TINY, spec)
     torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
     return write_model_folder(folder, spec, "local_gaussian", TINY, network.state_dict(), {"title": "random weights"})
+
+
+def write_smallest_model(folder: Path) -> Path:
+    """The same with as few layers as there can be, for compiling takes time by the layer; its overview is heard. Returns folder."""
+    spec = ModelSpec(SOURCES, 22050, 32768, 0.05, conditional=True)
+    torch.manual_seed(0)
+    network = build("local_gaussian", SMALLEST, spec)
+    for ending in (network.unet.leave, network.unet.overview.leave):
+        torch.nn.init.normal_(ending.weight, std=0.3)
+    return write_model_folder(
+        folder, spec, "local_gaussian", SMALLEST, network.state_dict(), {"title": "random weights"}
+    )
 
 
 def write_tiny_paper_model(folder: Path, sources: tuple[str, ...] = SOURCES) -> Path:
