@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ TRACK_GONE = (
 )
 
 
+Payload = bytes | memoryview
+
+
 class Answers:
     """Of one server. heard: each client that is there to when it last said something."""
 
@@ -56,6 +60,9 @@ class Answers:
         self._server, self._doors, self._delivery = server, doors, delivery
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
+        self._owed: Counter[tuple[bytes, str]] = (
+            Counter()
+        )  # client and job to chunks that were taken, and not said so yet
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
             Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
@@ -93,6 +100,15 @@ class Answers:
                 log.exception("fault in answering a message")
                 self._fail_job(client, getattr(message, "job", ""), errors.INTERNAL, "The server made a mistake.")
 
+        for client, job in list(self._owed):
+            self._give_back(client, job)
+
+    def _give_back(self, client: bytes, job: str) -> None:
+        """Credit for what was taken of a job, unless it has ended since."""
+        chunks, found = self._owed.pop((client, job)), self._server.jobs.by_id.get(job)
+        if found is not None and found.state in OPEN:
+            self._delivery.send(client, Credit(job, chunks))
+
     def _stranger(self, message: Message) -> limits.Refusal | None:
         """Why somebody who is not a client yet cannot be heard."""
         if not isinstance(message, Hello):
@@ -107,7 +123,7 @@ class Answers:
         else:
             self._delivery.fail(client, code, message, hint, job)
 
-    def _hello(self, client: bytes, message: Hello, _: bytes) -> None:
+    def _hello(self, client: bytes, message: Hello, _: Payload) -> None:
         if not protocol.same_major(message.version):
             self._leave(client)
             self._delivery.fail(
@@ -134,7 +150,7 @@ class Answers:
             ),
         )
 
-    def _submit(self, client: bytes, message: Submit, _: bytes) -> None:
+    def _submit(self, client: bytes, message: Submit, _: Payload) -> None:
         job = self._server.jobs.by_id.get(message.job)
         if job is not None:
             self._asked_again(client, job, message.have)
@@ -165,6 +181,7 @@ class Answers:
         if isinstance(job.owner, bytes) and job.owner != client:
             self._delivery.fail(job.owner, *TAKEN_OVER, job=job.id)
         job.leave()
+        self._owed.pop((client, job.id), None)
         job.owner = client
         self._server.jobs.note(job)
         if job.finished:
@@ -190,7 +207,7 @@ class Answers:
         self._delivery.send(client, Give(job.id, job.received, wanted, gathering.position, job.order.audio.channels))
         self._delivery.send(client, Credit(job.id, protocol.CREDIT))
 
-    def _join(self, client: bytes, message: Join, _: bytes) -> None:
+    def _join(self, client: bytes, message: Join, _: Payload) -> None:
         left = self._contexts.of(client)
         before = self._contexts.join(client, message.context, message.track)
         for context in {message.context, left} - {""}:
@@ -206,7 +223,7 @@ class Answers:
         for client in members:
             self._delivery.send(client, Tracks(context, list(members.values())))
 
-    def _upload(self, client: bytes, message: Chunk, payload: bytes) -> None:
+    def _upload(self, client: bytes, message: Chunk, payload: Payload) -> None:
         job = self._taking(client, message.job)
         if job is None:
             return
@@ -218,32 +235,36 @@ class Answers:
                 self._server.jobs.uploaded(job)
         elif job.received == message.offset and payload:
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
-        self._delivery.send(client, Credit(job.id, 1))
+        self._owed[client, job.id] += 1
+        if (
+            self._owed[client, job.id] >= protocol.CREDIT // 4
+        ):  # each wakes the client, and what is under way hides the wait
+            self._give_back(client, job.id)
 
     def _taking(self, client: bytes, job: str) -> Job | None:
         """A job whose audio this client is to send now."""
         found = self._server.jobs.by_id.get(job)
         return found if found is not None and found.takes_from(client) else None
 
-    def _credit(self, client: bytes, message: Credit, _: bytes) -> None:
+    def _credit(self, client: bytes, message: Credit, _: Payload) -> None:
         job = self._job(client, message.job)
         if job is not None:
             job.credit = max(0, min(job.credit + message.chunks, 4 * protocol.CREDIT))
 
-    def _cancel(self, client: bytes, message: Cancel, _: bytes) -> None:
+    def _cancel(self, client: bytes, message: Cancel, _: Payload) -> None:
         job = self._job(client, message.job)
         if job is None:
             self._delivery.fail(client, errors.UNKNOWN_JOB, f"There is no job {message.job}.", "", message.job)
         else:
             self._server.cancel(job)
 
-    def _status(self, client: bytes, _m: Status, _: bytes) -> None:
+    def _status(self, client: bytes, _m: Status, _: Payload) -> None:
         self._delivery.send(client, self._server.report())
 
-    def _ping(self, client: bytes, _m: Ping, _: bytes) -> None:
+    def _ping(self, client: bytes, _m: Ping, _: Payload) -> None:
         self._delivery.send(client, Pong(self._server.session))
 
-    def _bye(self, client: bytes, _m: Bye, _: bytes) -> None:
+    def _bye(self, client: bytes, _m: Bye, _: Payload) -> None:
         self._leave(client)
 
     def _job(self, client: bytes, job: str) -> Job | None:

@@ -99,8 +99,12 @@ def _cancels(client: Client, frames: int, rounds: int) -> list[dict[str, Any]]:
     }
     chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
     rows = []
+    halfway = {
+        "upload": max(1, chunks // 2 // (protocol.CREDIT // 4)),
+        "download": chunks // 2,
+    }  # messages: credit comes for several
     for way, ask in asked.items():
-        times = [1000 * _until_cancelled(ask, chunks // 2) for _ in range(rounds)]
+        times = [1000 * _until_cancelled(ask, halfway[way]) for _ in range(rounds)]
         found = statistics.median(times)
         rows.append({
             "what": f"cancel in the middle of the {way}", "value": found, "unit": "ms",

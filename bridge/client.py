@@ -13,7 +13,7 @@ import numpy as np
 import zmq
 
 from bridge import protocol
-from bridge.doors import approach
+from bridge.doors import approach, in_place
 from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
     Accepted,
@@ -77,7 +77,7 @@ class Client:
         self._socket.identity = b"client-" + os.urandom(12)
         self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
         self._lock = threading.Lock()  # a ZeroMQ socket may change threads, never be in two at once
-        self._inbox: deque[tuple[Message, bytes]] = deque()
+        self._inbox: deque[tuple[Message, bytes | memoryview]] = deque()
         self._to_cancel: deque[str] = deque()
         self._closing = threading.Event()
         self._lost = self._greeting = False  # the link was cut; hello was said again and is not answered yet
@@ -214,7 +214,7 @@ class Client:
                 raise BridgeError(f"The server at {self.address} takes nothing any more.", HINT)
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
 
-    def _receive(self, seconds: float) -> tuple[Message, bytes] | None:
+    def _receive(self, seconds: float) -> tuple[Message, bytes | memoryview] | None:
         """The next message within `seconds`, else None."""
         with self._lock:
             self._sign_of_life()
@@ -254,7 +254,7 @@ class Client:
             self._lost |= self._handshakes > 1
         while self._socket.poll(0):
             try:
-                decoded = protocol.decode(self._socket.recv_multipart())
+                decoded = protocol.decode(in_place(self._socket.recv_multipart(copy=False)))
             except DamagedChunk as error:
                 self._inbox.append((Error(DAMAGED, error.message, error.hint, True, error.job), b""))
                 continue
@@ -316,16 +316,16 @@ class _Transfer:
     def __init__(self, client: Client, job: str, audio: np.ndarray, expected: int, on_progress, on_partial):
         self.client, self.job, self.audio, self.expected = client, job, audio, expected
         self.on_progress, self.on_partial = on_progress, on_partial
-        self.sent = 0
+        self.sent = self.owed = 0
         self.stems: dict[str, _Stem] = {}
         self.told = 0
         self.result: dict[str, np.ndarray] | None = None
 
-    def handle(self, message: Message, payload: bytes) -> None:
+    def handle(self, message: Message, payload: bytes | memoryview) -> None:
         if getattr(message, "job", None) not in ("", self.job):
             return
         if isinstance(message, Accepted):
-            self.sent = message.received
+            self.sent, self.owed = message.received, 0
             self.client._send(Credit(self.job, protocol.CREDIT))
         elif isinstance(message, Credit):
             self._upload(message.chunks)
@@ -355,11 +355,14 @@ class _Transfer:
             self.client._send_frames(protocol.chunk(self.job, "", self.sent, piece.data))
             self.sent += len(piece)
 
-    def _download(self, message: Chunk, payload: bytes) -> None:
+    def _download(self, message: Chunk, payload: bytes | memoryview) -> None:
         if message.stem not in self.stems:
             self.stems[message.stem] = _Stem(self.audio.shape[1], self.expected)
         self.stems[message.stem].put(message.offset, payload)
-        self.client._send(Credit(self.job, 1))
+        self.owed += 1
+        if self.owed >= protocol.CREDIT // 4:  # each wakes the server, and what is under way hides the wait
+            self.client._send(Credit(self.job, self.owed))
+            self.owed = 0
 
     def _tell(self, ready: int) -> None:
         ready = min([ready, *(stem.filled for stem in self.stems.values())]) if self.stems else 0
@@ -385,13 +388,14 @@ class _Stem:
         self.samples = np.zeros((channels, expected), np.float32)
         self.filled, self.sha = 0, hashlib.sha256()
 
-    def put(self, offset: int, payload: bytes) -> None:
+    def put(self, offset: int, payload: bytes | memoryview) -> None:
         channels, room = self.samples.shape
         piece = np.frombuffer(payload, dtype="<f4").reshape(-1, channels)
         end = offset + len(piece)
         if end > room:
             self.samples = np.pad(self.samples, ((0, 0), (0, end + room // 2 - room)))
-        self.samples[:, offset:end] = piece.T
+        for channel in range(channels):  # twice as fast as all of them at once
+            self.samples[channel, offset:end] = piece[:, channel]
         if offset == 0:  # from its beginning, perhaps once more after a cut
             self.filled, self.sha = 0, hashlib.sha256()
         if (

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,8 @@ class Order:
     """What a worker is given.
 
     audio: shape of folder/input.f32, or None when it shall read `files` itself (see bridge.files.stem_paths) and write WAV files
-    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`.
+    to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`. fresh: the audio was found
+    to be what was announced a moment ago.
     """
 
     job: str
@@ -49,6 +51,7 @@ class Order:
     out: str = ""
     parts: tuple[Part, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    fresh: bool = False
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Job:
     digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint
     unwanted: bool = False  # cancelled, or its client is gone: not to be tried again
+    checked: float = -inf  # when its audio was found to be what was announced, by this server's clock
     announced: bool = False  # the client was told how it ended
     asked: float = field(default_factory=time.monotonic)  # when, by this server's clock
 
@@ -126,7 +130,7 @@ class Job:
         """Bytes of one frame of all channels."""
         return 4 * self.order.audio.channels if self.order.audio else 0
 
-    def append(self, offset: int, payload: bytes) -> bool:
+    def append(self, offset: int, payload: bytes | memoryview) -> bool:
         """Store an uploaded chunk; true when it was the next one (others are repeats and are left)."""
         if offset != self.received or not payload or len(payload) % self.frame_bytes():
             return False
@@ -147,6 +151,7 @@ class Job:
             return False
         if self.gathering is None and self.upload_hash.hexdigest() != self.order.audio.sha256:
             raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")
+        self.checked = time.monotonic()
         return True
 
 

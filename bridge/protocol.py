@@ -5,6 +5,7 @@ little-endian samples. Unknown fields are ignored and unknown types are skipped,
 """
 
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct, field
@@ -20,7 +21,7 @@ DEFAULT_OSC_PORT = 27183
 MAX_HEADER = 64 * 1024  # bytes
 MAX_PAYLOAD = 1024 * 1024  # bytes
 CHUNK_BYTES = 256 * 1024  # what both sides send at once
-CREDIT = 8  # chunks that may be under way unanswered, each direction
+CREDIT = 16  # chunks that may be under way unanswered, each direction
 MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
 MAX_JOBS = 16  # open jobs of one client
 MAX_ALL_JOBS = 1024  # open jobs of all clients together
@@ -300,7 +301,7 @@ def chunk(job: str, stem: str, offset: int, payload: bytes | memoryview) -> list
     return encode(Chunk(job, offset, zlib.crc32(payload), stem), payload)
 
 
-def decode(frames: list[bytes]) -> tuple[Message, bytes] | None:
+def decode(frames: Sequence[bytes | memoryview]) -> tuple[Message, bytes | memoryview] | None:
     """Message and payload (b"" for none); None for a type this version does not know. ProtocolError for anything else, and for
     a chunk whose checksum does not fit."""
     if not frames:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import threading
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -74,6 +75,7 @@ def cluster_main(connection: Connection, cancel: Any, target: str, folders: Fold
         connection.send(("ready", *ray.get(seats[0].names.remote())))  # type: ignore[attr-defined]
         while True:
             number, order = connection.recv()
+            order = replace(order, fresh=False)  # by the server; where the job runs, the same file may look otherwise
             connection.send(_ended(seats, connection, cancel, number, order, folders))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return

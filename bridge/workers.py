@@ -25,6 +25,7 @@ from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
+FRESH = 10.0  # seconds for which audio that was found whole is believed to be so still
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WORKERS = {"local": "bridge.workers:worker_main", "ray": "bridge.ray_workers:cluster_main"}
 """Where jobs can run: name to what the worker process is."""
@@ -252,7 +253,7 @@ def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
 def _intact(desk: Desk) -> bool:
     """Whether the audio is what was announced: it may have lain there for long."""
     order, found = desk.order, hashlib.sha256()
-    if order.audio is None or not order.audio.frames or not order.audio.sha256:
+    if order.fresh or order.audio is None or not order.audio.frames or not order.audio.sha256:
         return True
     with open(order.folder / INPUT, "rb") as file:
         while block := file.read(2**24):
@@ -302,7 +303,8 @@ class Worker:
         self.job, job.state = job, "running"
         job.tries += 1
         self._cancelled_at = None
-        self.connection.send((self._number, job.order))
+        fresh = time.monotonic() - job.checked < FRESH
+        self.connection.send((self._number, replace(job.order, fresh=fresh)))
 
     def cancel(self, job: Job) -> None:
         """Ask the running job to stop; the worker answers `cancelled` at its next step."""

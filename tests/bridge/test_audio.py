@@ -7,13 +7,14 @@ import uuid
 
 import numpy as np
 import pytest
-from support.servers import PATIENCE, Speaker, running, song
+from support.servers import PATIENCE, Speaker, running, song, until
 
 from bridge.audio import AudioStore
 from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.jobs import INPUT, Job, Jobs, Order
-from bridge.protocol import Accepted, AudioShape, Chunk, Credit, Done, Submit
+from bridge.protocol import Accepted, AudioShape, Bye, Cancel, Chunk, Credit, Done, Error, Submit
+from bridge.workers import FRESH
 
 MUSIC = song(5000)
 PAYLOAD = np.ascontiguousarray(MUSIC.T, "<f4").tobytes()
@@ -86,6 +87,25 @@ def test_audio_damaged_on_the_disk_is_told_and_sent_again(server, tmp_path):
     assert (caught.value.code, caught.value.retryable) == ("damaged", True)
     np.testing.assert_array_equal(separated(server), MUSIC / 2)
     assert uploaded(server) == 2 * len(PAYLOAD)
+
+
+def test_audio_damaged_while_its_job_waited_is_told(server):
+    music, waiting = song(1000, seed=41), str(uuid.uuid4())
+    with Speaker(server.port) as speaker:
+        for job, overrides in (("first", {"steps": 100_000}), (waiting, {})):
+            digest = hashlib.sha256(music.T.tobytes()).hexdigest()
+            speaker.say(Submit(job, AudioShape(44_100, 2, 1000, digest), overrides=overrides))
+            speaker.hear(Accepted, job)
+            speaker.say_chunk(job, 0, music)
+            music = song(1000, seed=42)
+        queued = until(
+            lambda: (found := server.jobs.by_id.get(waiting)) and found.state == "queued" and found, "an upload"
+        )
+        (queued.order.folder / INPUT).write_bytes(bytes(music.nbytes))
+        queued.checked -= FRESH  # what time does
+        speaker.say(Cancel("first"))
+        assert speaker.hear(Error, waiting).code == "damaged"
+        speaker.say(Bye())
 
 
 def test_an_upload_that_came_whole_just_before_the_server_was_killed_is_begun(tmp_path):

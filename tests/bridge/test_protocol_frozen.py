@@ -196,5 +196,24 @@ def test_the_state_of_each_job_is_told_to_who_comes_back(server):
                 assert type(found).__name__.lower() == {"failed": "error"}.get(end, end)
 
 
+def test_all_credit_comes_back_and_none_after_the_end(server):
+    job, music = str(uuid.uuid4()), song(protocol.CREDIT)
+    with Speaker(server.port) as speaker:
+        speaker.say(Submit(job, AudioShape(44_100, 2, protocol.CREDIT, sha256(music))))
+        assert speaker.hear(Credit).chunks == protocol.CREDIT
+        for taken in range(protocol.CREDIT - 1):
+            speaker.say_chunk(job, taken, music[:, taken : taken + 1])
+        back = 0
+        while back < protocol.CREDIT - 1:
+            back += speaker.hear(Credit).chunks
+        assert back == protocol.CREDIT - 1
+        speaker.seen.clear()
+        speaker.say_chunk(job, back, music)  # more than was announced
+        assert speaker.hear(Error, job).code == "damaged"
+        speaker.say(protocol.Ping())
+        speaker.hear(Pong)
+        assert [type(message) for message, _ in speaker.seen] == [Error, Pong]
+
+
 def sha256(music: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(music.T, "<f4").tobytes()).hexdigest()
