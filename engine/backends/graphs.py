@@ -1,6 +1,7 @@
 """Back ends for a GPU that keep the processor out of the way: the core as one CUDA graph, recorded as it is or compiled first."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,26 +55,28 @@ def on_gpu(card: Card, device: str) -> Denoiser:
 
 
 class Graphs:
-    """A core's calls played again from what `record` made of the first of their shape; the oldest of more than KEPT is dropped."""
+    """A core's calls played again from what `record` made of the first of their kind (shapes, types, device); the oldest of more
+    than KEPT is dropped."""
 
     def __init__(self, core: Run):
-        self.core, self.kept = core, dict[tuple[torch.Size, ...], Recorded]()
+        self.core, self.kept = core, dict[tuple[Any, ...], Recorded]()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        shapes = tuple(tensor.shape for tensor in inputs)
-        if shapes not in self.kept:
-            if len(self.kept) == KEPT:
-                del self.kept[next(iter(self.kept))]
-            self.kept[shapes] = record(self.core, inputs)
-        play, own, found = self.kept[shapes]
-        for mine, theirs in zip(own, inputs, strict=True):
-            mine.copy_(theirs)
-        play()
-        return found.clone()
+        kind = tuple((tensor.shape, tensor.dtype, tensor.device) for tensor in inputs)
+        with torch.cuda.device_of(inputs[0]):  # streams and graphs are of the current GPU, whichever the tensors are on
+            if kind not in self.kept:
+                if len(self.kept) == KEPT:
+                    del self.kept[next(iter(self.kept))]
+                self.kept[kind] = record(self.core, inputs)
+            play, own, found = self.kept[kind]
+            for mine, theirs in zip(own, inputs, strict=True):
+                mine.copy_(theirs)
+            play()
+            return found.clone()
 
 
 def record(core: Run, inputs: tuple[Tensor, ...]) -> Recorded:
-    """One call of the core as a CUDA graph, on tensors of its own."""
+    """One call of the core as a CUDA graph of the current GPU, on tensors of its own."""
     own, beside, here = tuple(tensor.clone() for tensor in inputs), torch.cuda.Stream(), torch.cuda.current_stream()
     beside.wait_stream(here)
     with torch.cuda.stream(beside):

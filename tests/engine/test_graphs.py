@@ -14,6 +14,7 @@ from engine.pipeline import separate
 from engine.presets import load_preset
 
 gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")]
+second = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="no second GPU here")
 
 
 @pytest.fixture
@@ -48,6 +49,14 @@ def test_every_shape_is_recorded_once_and_only_so_many_are_kept(recorded):
     assert len(played.kept) == KEPT
 
 
+def test_every_type_and_device_has_a_recording_of_its_own(recorded):
+    played, seen = recorded
+    for x in (torch.ones(3), torch.ones(3, dtype=torch.float64), torch.ones(3, device="meta"), torch.ones(3)):
+        found = played(x, x)
+        assert (found.dtype, found.device) == (x.dtype, x.device)
+    assert len(seen) == 3
+
+
 @pytest.mark.parametrize("backend", sorted(GPU_ONLY))
 def test_without_a_gpu_they_say_so_and_nobody_tries_them(tmp_path, backend):
     card = read_card(write_tiny_model(tmp_path / "tiny"))
@@ -71,10 +80,11 @@ def test_every_back_end_gives_the_same_stems_on_a_gpu(tmp_path, backend):
 
 
 @pytest.mark.parametrize("backend", [pytest.param(name, marks=gpu) for name in sorted(GPU_ONLY)])
-def test_recordings_answer_at_any_shape_on_a_gpu(tmp_path, backend):
+@pytest.mark.parametrize("device", ["cuda", pytest.param("cuda:1", marks=second)])
+def test_recordings_answer_at_any_shape_on_a_gpu(tmp_path, backend, device):
     folder = write_tiny_model(tmp_path / "tiny")
-    reference, model = load_model(folder, "cuda"), load_model(folder, "cuda", backend)
+    reference, model = load_model(folder, device), load_model(folder, device, backend)
     for batch, samples in ((1, 8192), (3, 20001), (1, 8192)):
-        given = probe(model.spec, batch, samples, seed=batch, device="cuda")
+        given = probe(model.spec, batch, samples, seed=batch, device=device)
         with torch.no_grad():
             torch.testing.assert_close(model.denoiser(*given), reference.denoiser(*given), rtol=1e-3, atol=1e-4)
