@@ -40,13 +40,13 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/demo.stamp
 
 # What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play), what builds the plug-in, the
-# hosts it is tried in, a screen nobody sees for its window (Xvfb), a Lua for the script of a host that is not free, and what makes a
+# hosts it is tried in, a screen nobody sees for its window (Xvfb), a checker of LV2 (sordi), a Lua for the script of a host that is not free, and what makes a
 # second machine out of this one (iproute2).
 system:
 	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 \
 	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev \
 	  libgl-dev libx11-dev libxext-dev xvfb libgl1-mesa-dri \
-	  jackd2 jalv ardour puredata-core supercollider-language supercollider-server lua5.4 iproute2
+	  jackd2 jalv lv2-dev sordi ardour puredata-core supercollider-language supercollider-server lua5.4 iproute2
 
 # VST3, CLAP, LV2 and the JACK standalone, in build/plugin/bin.
 plugin:
