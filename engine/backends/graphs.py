@@ -27,8 +27,8 @@ def graph(card: Card, device: str) -> Denoiser:
 
 
 def compiled(card: Card, device: str) -> Denoiser:
-    """The core by torch.compile, which records as well; minutes in every process, before the first call. ResourceError without a
-    GPU, or where torch cannot compile."""
+    """The core by torch.compile, which records as well; minutes in every process, before the first call, and again where a batch or
+    length is another than before. ResourceError without a GPU, or where torch cannot compile."""
     denoiser = on_gpu(card, device)
     inputs = core_inputs(denoiser, probe(card.spec, 1, card.spec.chunk, device=device))
     return replace_core(denoiser, compiled_core(core_of(denoiser), inputs))
@@ -36,14 +36,26 @@ def compiled(card: Card, device: str) -> Denoiser:
 
 @torch.no_grad()
 def compiled_core(core: Run, inputs: tuple[Tensor, ...]) -> Run:
-    """A core that torch.compile made and that has been called once. ResourceError where torch cannot."""
+    """A core that torch.compile made and that has been called once. ResourceError where torch cannot, now or at a call whose shapes
+    it has to compile anew for."""
     run = torch.compile(core, mode="reduce-overhead")
     try:
         run(*inputs)
     except Exception as error:  # torch's own here have no common base but this
-        why = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ResourceError(f"torch cannot compile this model here: {why}", "Use --backend torch.") from error
-    return lambda *given: run(*given).clone()  # the next call writes where this one did
+        raise _refused(error) from error
+
+    def again(*given: Tensor) -> Tensor:
+        try:
+            return run(*given).clone()  # the next call writes where this one did
+        except torch._dynamo.exc.TorchDynamoException as error:  # not of memory that ran out, which callers see to
+            raise _refused(error) from error
+
+    return again
+
+
+def _refused(error: Exception) -> ResourceError:
+    why = (str(error).strip() or repr(error)).splitlines()[0]
+    return ResourceError(f"torch cannot compile this model here: {why}", "Use --backend torch.")
 
 
 def on_gpu(card: Card, device: str) -> Denoiser:

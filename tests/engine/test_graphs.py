@@ -3,6 +3,7 @@
 import pytest
 import torch
 from support.models import write_tiny_model
+from torch._dynamo.exc import InternalTorchDynamoError
 
 from engine.backends import BACKENDS, GPU_ONLY, graphs, runs_on
 from engine.backends.graphs import KEPT, Graphs
@@ -65,6 +66,29 @@ def test_without_a_gpu_they_say_so_and_nobody_tries_them(tmp_path, backend):
     assert not runs_on(backend, "cpu")
     assert runs_on(backend, "cuda:1")
     assert all(runs_on(name, "cpu") for name in set(BACKENDS) - GPU_ONLY)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            InternalTorchDynamoError("no such kernel\nand more"),
+            pytest.raises(ResourceError, match="here: no such kernel Use"),
+        ),
+        (torch.OutOfMemoryError("too large a batch"), pytest.raises(torch.OutOfMemoryError)),
+    ],
+)
+def test_what_cannot_be_compiled_in_the_middle_of_a_job_is_told(monkeypatch, raised, told):
+    def compiled(x):
+        if len(x) == 3:
+            raise raised
+        return 2 * x
+
+    monkeypatch.setattr(torch, "compile", lambda core, mode: compiled)
+    core = graphs.compiled_core(None, (torch.ones(1),))
+    assert core(torch.ones(2)).tolist() == [2, 2]
+    with told:
+        core(torch.ones(3))
 
 
 @pytest.mark.parametrize("backend", [pytest.param(name, marks=gpu) for name in BACKENDS])
