@@ -24,11 +24,16 @@ if TYPE_CHECKING:
     from bridge.server import Server
 
 LARGEST = 65_536  # bytes a datagram may have
+AT_ONCE = 1000  # messages read at one address before anything else has its turn
+SHORTEST = 12  # bytes that a message takes in a bundle
+MOST_OF_OTHERS = 16  # messages heard of one datagram from another machine
 LONGEST_TEXT = 1000  # characters sent: datagrams stay under what any receiver takes
 
 LONGEST_SUBSCRIPTION = 3600.0  # seconds
-MOST_SUBSCRIBERS = 32
-MOST_REPLY_PORTS = 256  # of senders; who named one longest ago is forgotten first
+MOST_SUBSCRIBERS = 32  # of this machine, and as many of others
+MOST_REPLY_PORTS = (
+    256  # of senders of this machine, and as many of others; who named one longest ago is forgotten first
+)
 ROLES = {
     "path": "mixture=",
     "stems": "",
@@ -42,11 +47,11 @@ logging.getLogger().addFilter(lambda record: "pythonosc" not in record.pathname)
 
 
 class OscEndpoint:
-    """Listens on loopback and answers each sender at the port it sent from, or at one it named.
+    """Hears datagrams on loopback, and at `host`, and answers each sender at the port it sent from, or at one it named.
 
-    host: an address of this machine, or 0.0.0.0 for all it has, where other machines are heard too. Whoever can send a datagram is
-    believed, so they may ask, and listen, but name no file, and hear no path and no job's whole name. outside: the addresses at
-    which they find it.
+    host: loopback, or an address of this machine, or 0.0.0.0 for all it has, where other machines are heard too. Whoever can send
+    a datagram is believed, so they may ask, and listen, but name no file, and hear no path and no job's whole name. outside: the
+    addresses at which they find it.
     """
 
     def __init__(self, host: str, port: int, server: "Server"):
@@ -67,10 +72,12 @@ class OscEndpoint:
         }  # fmt: skip
         for address, usage in task_usages():
             self._handlers[address] = partial(self._task, address[1:], usage.split())
-        self._subscribers: dict[tuple, float] = {}  # sender to when it ends
-        self._replies: dict[
-            tuple, tuple
-        ] = {}  # sender to where it hears, for programs that send and hear by two sockets
+        # By whether they are of this machine, so that nobody else takes its places:
+        self._subscribers: dict[bool, dict[tuple, float]] = {True: {}, False: {}}  # sender to when it ends
+        self._replies: dict[bool, dict[tuple, tuple]] = {
+            True: {},
+            False: {},
+        }  # sender to where it hears, by another socket
         assert set(self._handlers) == set(ADDRESSES)
 
     def _listen(self, address: str) -> None:
@@ -99,21 +106,23 @@ class OscEndpoint:
             door.close()
 
     def receive(self) -> None:
-        """All datagrams that wait; what is not OSC is passed over."""
+        """Datagrams that wait, as many as a turn is long; what is not OSC is passed over."""
         for door in self._sockets:
             self._receive(door)
 
     def _receive(self, door: socket.socket) -> None:
-        for _ in range(1000):
+        left = AT_ONCE
+        while left > 0:
             try:
                 data, sender = door.recvfrom(LARGEST)
             except OSError:
                 return
+            left -= 1 + len(data) // SHORTEST  # also of what is no OSC: to find that out takes as long
             try:
                 messages = [timed.message for timed in OscPacket(data).messages]
             except Exception:  # python-osc lets several kinds through for bytes that are not OSC
                 continue
-            for message in messages:
+            for message in messages if is_loopback(sender[0]) else messages[:MOST_OF_OTHERS]:
                 self._handle(sender, message.address, [] if message.params == [None] else list(message.params))
 
     def _handle(self, sender: tuple, address: str, arguments: list[Any]) -> None:
@@ -149,21 +158,23 @@ class OscEndpoint:
 
     def _subscribe(self, sender: tuple, seconds: str | float = 60) -> None:
         lasts = min(max(number(seconds), 0.0), LONGEST_SUBSCRIPTION)
-        if sender not in self._subscribers and len(self._subscribers) >= MOST_SUBSCRIBERS:
+        subscribers = self._subscribers[is_loopback(sender[0])]
+        if sender not in subscribers and len(subscribers) >= MOST_SUBSCRIBERS:
             self.send(sender, "/error", "limit", f"{MOST_SUBSCRIBERS} subscribe already; try again in a minute.")
             return
-        self._subscribers[sender] = time.monotonic() + lasts
+        subscribers[sender] = time.monotonic() + lasts
         self.send(sender, "/subscribed", lasts)
 
     def _reply(self, sender: tuple, port: str | float) -> None:
         named = int(number(port))
         if not 0 <= named <= 65535 or named == self.port:
             raise ValueError("a port is a number up to 65535, and not the server's own")
-        self._replies.pop(sender, None)
+        replies = self._replies[is_loopback(sender[0])]
+        replies.pop(sender, None)
         if named:
-            self._replies[sender] = (sender[0], named)
-        while len(self._replies) > MOST_REPLY_PORTS:
-            self._replies.pop(next(iter(self._replies)))
+            replies[sender] = (sender[0], named)
+        while len(replies) > MOST_REPLY_PORTS:
+            replies.pop(next(iter(replies)))
         self.send(sender, "/replying", named)
 
     def _task(self, task: str, names: list[str], sender: tuple, *arguments: str | float) -> None:
@@ -212,9 +223,10 @@ class OscEndpoint:
         """To whoever asked for the job, and to all who subscribed; on other machines with the first characters of its name, by
         which nobody can take it over, and without what is `private`, which comes last."""
         now = time.monotonic()
-        self._subscribers = {sender: end for sender, end in self._subscribers.items() if end > now}
+        for local, subscribers in self._subscribers.items():
+            self._subscribers[local] = {sender: end for sender, end in subscribers.items() if end > now}
         last = [private] if private else []
-        for sender in {job.owner: None} | self._subscribers:
+        for sender in {job.owner: None} | self._subscribers[True] | self._subscribers[False]:
             if is_loopback(sender[0]):
                 self.send(sender, address, name, *arguments, *last)
             else:
@@ -224,9 +236,9 @@ class OscEndpoint:
         builder = OscMessageBuilder(address=ROOT + address)
         for argument in arguments:
             builder.add_arg(argument[:LONGEST_TEXT] if isinstance(argument, str) else argument)
-        door = self._sockets[0 if is_loopback(sender[0]) else -1]
+        local = is_loopback(sender[0])
         try:
-            door.sendto(builder.build().dgram, self._replies.get(sender, sender))
+            self._sockets[0 if local else -1].sendto(builder.build().dgram, self._replies[local].get(sender, sender))
         except OSError:
             return  # nobody listens there any more, which UDP lets happen
 

@@ -3,7 +3,9 @@ program can list and offer them. Read only, always the same, and nothing of any 
 
 import json
 import logging
+import os
 import platform
+import socket
 import threading
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,7 +104,10 @@ class _HttpServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.1,), name="OSCQuery", daemon=True).start()
 
     def server_bind(self) -> None:
-        """Without looking its own name up, which the base does and a network may take long for."""
+        """Without looking its own name up, which the base does and a network may take long for. At the port it had until just
+        now, too, which Windows allows without a word."""
+        if os.name != "nt":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = self.socket.getsockname()[:2]
 

@@ -15,7 +15,7 @@ from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from bridge.osc.addresses import ADDRESSES, ARGUMENTS, REPLIES, ROOT
 from bridge.osc.announcement import OSC, OSC_QUERY, Announcement
-from bridge.osc.query import AT_ONCE
+from bridge.osc.query import AT_ONCE, OscQuery
 from bridge.ports import free_port, is_free
 from bridge.server import Server
 
@@ -129,6 +129,17 @@ def test_a_port_that_is_taken_is_no_reason_not_to_serve(caplog):
         assert get(int(told[1]), "/?HOST_INFO")["OSC_PORT"] == port
     with pytest.raises(OSError):
         get(int(told[1]), "/")
+
+
+def test_who_was_asked_and_ended_is_at_the_same_port_again():
+    port = free_port()
+    for _ in range(2):
+        with closing(OscQuery(["127.0.0.1"], port)) as query, socket.create_connection(("127.0.0.1", port)) as asker:
+            assert query.ports == [port]
+            asker.settimeout(PATIENCE)
+            asker.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while asker.recv(65536):  # to the end that the server makes, which holds the port for a while
+                pass
 
 
 def test_who_says_nothing_leaves_room_for_others(port):
