@@ -1,11 +1,13 @@
 """The server: one thread, one poll loop, never busy with anything but messages. The model runs in a worker process."""
 
+import logging
 import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -15,16 +17,20 @@ from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.dispatch import Dispatch
 from bridge.doors import Doors
-from bridge.errors import BridgeError, Refused
+from bridge.errors import Refused
 from bridge.folders import Folders
 from bridge.jobs import OPEN, QUOTA, Job, Jobs, Order
 from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
-from bridge.osc.announcement import Announcement
 from bridge.osc.endpoint import OscEndpoint
 from bridge.osc.query import OscQuery
 from bridge.protocol import Report
 from bridge.workers import PERFORM, Worker, main_of
+
+if TYPE_CHECKING:
+    from bridge.osc.announcement import Announcement
+
+log = logging.getLogger("stemweave")
 
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
@@ -63,7 +69,8 @@ class Server:
         self.folders, main = Folders(folders), main_of(workers)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
         self._osc: OscEndpoint | None = None
-        self._advertised: list[OscQuery | Announcement] = []
+        self._query: OscQuery | None = None
+        self._announcement: Announcement | None = None
         self.metrics = Metrics(self)
         self._doors = Doors(host, port)
         self.port, self.outside = self._doors.port, self._doors.outside
@@ -72,8 +79,10 @@ class Server:
                 self._osc = OscEndpoint(osc_host, osc_port, self)
             if metrics_port is not None:
                 self.metrics.serve(metrics_port)
+            if self._osc and advertise:
+                self._advertise(self._osc)
             self.jobs, self._stop = Jobs(folder, quota), threading.Event()
-        except BridgeError:
+        except BaseException:
             self._hang_up()
             raise
         self.costs = Costs(self.jobs.folder)
@@ -82,8 +91,6 @@ class Server:
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
         self._answers = Answers(self, self._doors, self._delivery)
-        if self._osc and advertise:
-            self._advertise(self._osc)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
@@ -145,14 +152,33 @@ class Server:
 
     def _advertise(self, osc: OscEndpoint) -> None:
         """On loopback nobody needs to be told where: the ports are always the same."""
-        query = OscQuery(osc.hosts, osc.port)
-        self._advertised.append(query)
+        try:
+            self._query = OscQuery(osc.hosts, osc.port)
+        except OSError as error:
+            log.warning("OSC addresses are not listed (OSCQuery): %s", error)
+            return
         if osc.outside:
-            self._advertised.append(Announcement(osc.outside, osc.port, query.ports[-1]))
+            from bridge.osc.announcement import Announcement  # zeroconf takes long to import, and few need it
+
+            self._announcement = Announcement(osc.outside, osc.port, self._query.ports[-1])
+
+    @property
+    def osc_outside(self) -> list[str]:
+        """HOST:PORT at which other machines are heard by OSC."""
+        return [f"{host}:{self._osc.port}" for host in self._osc.outside] if self._osc else []
+
+    @property
+    def query_ports(self) -> list[int]:
+        """TCP ports of OSCQuery: that of OSC, unless it was taken; on loopback, then where others are heard."""
+        return self._query.ports if self._query else []
 
     def _hang_up(self) -> None:
-        for advertised in self._advertised:
-            advertised.close()
+        for advertised in (self._announcement, self._query):
+            try:
+                if advertised:
+                    advertised.close()
+            except Exception:  # of the network, or of zeroconf, which has many: the rest has to be closed all the same
+                log.warning("cannot be taken back: %s", type(advertised).__name__, exc_info=True)
         if self._osc:
             self._osc.close()
         self.metrics.close()

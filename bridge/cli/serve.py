@@ -73,6 +73,10 @@ def serve(
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
     for address in server.outside:
         err.print(f"and at {address} to machines that were paired with this one (stemweave pair)", soft_wrap=True)
+    for address in server.osc_outside:
+        err.print(f"and OSC at {address} to other machines, which may ask and listen but name no files", soft_wrap=True)
+    if moved := sorted({*server.query_ports} - {osc_port}):
+        err.print(f"OSC addresses are listed at TCP port {', '.join(map(str, moved))} instead", soft_wrap=True)
     err.print(f"files only in {server.folders}", style="dim", soft_wrap=True)
     err.print("loading the engine ... (Ctrl-C stops the server)", style="dim")
     server.run(lambda: err.print(f"ready; models: {', '.join(server.worker.models) or 'none'}", style="green"))

@@ -10,6 +10,7 @@ from bridge.osc.query import service_name
 
 log = logging.getLogger("stemweave")
 
+PATIENCE = 10.0  # seconds that the end waits for a beginning that hangs
 OSC, OSC_QUERY = "_osc._udp.local.", "_oscjson._tcp.local."
 
 
@@ -39,6 +40,6 @@ class Announcement:
 
     def close(self) -> None:
         """Take it back."""
-        self._thread.join()
+        self._thread.join(PATIENCE)
         if self._zeroconf:
             self._zeroconf.close()

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, closing
@@ -16,7 +18,7 @@ from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 from bridge.osc.addresses import ADDRESSES, ARGUMENTS, REPLIES, ROOT
 from bridge.osc.announcement import OSC, OSC_QUERY, Announcement
 from bridge.osc.query import AT_ONCE, OscQuery
-from bridge.ports import free_port, is_free
+from bridge.ports import free_port, is_free, udp_is_free
 from bridge.server import Server
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -150,6 +152,45 @@ def test_who_says_nothing_leaves_room_for_others(port):
             one.settimeout(PATIENCE)
             assert one.recv(1) == b""
         assert get(port, "/?HOST_INFO")["OSC_PORT"] == port
+
+
+def raising(error: Exception):
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_where_nothing_can_be_listed_the_server_serves_and_says_so(monkeypatch, caplog):
+    monkeypatch.setattr("bridge.server.OscQuery", raising(OSError("no more descriptors")))
+    with closing(Server(port=0, osc_port=0, advertise=True)) as server:
+        assert server.query_ports == []
+    assert "not listed (OSCQuery): no more descriptors" in caplog.text
+
+
+def test_a_server_that_cannot_begin_leaves_no_port_taken(monkeypatch):
+    monkeypatch.setattr("bridge.server.OscQuery", raising(RuntimeError("no more threads")))
+    port = free_port()
+    with pytest.raises(RuntimeError, match="no more threads"):
+        Server(port=port, osc_port=port + 1, advertise=True)
+    assert is_free(port)
+    assert udp_is_free(port + 1)
+
+
+def test_what_cannot_be_taken_back_keeps_nothing_else_open(monkeypatch, caplog):
+    port = free_port()
+    server = Server(port=port, osc_port=port + 1, advertise=True)
+    with closing(server._query), monkeypatch.context() as patch:
+        patch.setattr(server._query, "close", raising(RuntimeError("it hangs")))
+        server.close()
+    assert "it hangs" in caplog.text
+    assert is_free(port)
+    assert udp_is_free(port + 1)
+
+
+def test_zeroconf_is_imported_by_no_server_that_does_not_need_it():
+    look = "import sys, bridge.server; sys.exit('zeroconf' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
 
 
 def test_without_the_flag_nobody_lists_addresses():

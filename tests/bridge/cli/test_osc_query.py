@@ -28,3 +28,4 @@ def test_it_serves_all_the_same_and_tells_where_they_are(stemweave, more, told):
             process.wait()
     assert process.returncode == 0, said
     assert (f"TCP port {osc_port} is taken; OSCQuery is at port" in said) == told
+    assert ("OSC addresses are listed at TCP port" in said) == told
