@@ -34,7 +34,7 @@ void Job::submit(Link& link) { link.send(stemweave::submit(order_)); }
 
 void Job::cancel(Link& link) {
     link.send(stemweave::cancel(id()));
-    if (is_open()) state_ = JobState::cancelled;
+    if (is_open()) end(JobState::cancelled);
 }
 
 void Job::handle(Link& link, const Message& message, const std::string& payload) {
@@ -54,7 +54,7 @@ void Job::handle(Link& link, const Message& message, const std::string& payload)
     } else if (type == "done") {
         finish(message);
     } else if (type == "cancelled") {
-        state_ = JobState::cancelled;
+        end(JobState::cancelled);
     } else if (type == "error") {
         const std::string hint = message.text("hint");
         fail(message.text("message", "The server reports an error.") + (hint.empty() ? "" : " " + hint));
@@ -121,12 +121,17 @@ void Job::finish(const Message& message) {
     }
     stems_->ready.store(frames_, std::memory_order_release);
     progress_ = 1.0;
-    state_ = JobState::done;
+    end(JobState::done);
 }
 
 void Job::fail(const std::string& message) {
     error_ = message;
-    state_ = JobState::failed;
+    end(JobState::failed);
+}
+
+void Job::end(JobState state) {
+    state_ = state;
+    kept_ = {};  // a whole set of stems, of no more use
 }
 
 bool Job::is_wanted(const std::string& stem) const {

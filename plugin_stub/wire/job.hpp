@@ -53,6 +53,7 @@ class Job {
     void download(Link& link, const Message& message, const std::string& payload);
     void finish(const Message& message);
     void fail(const std::string& message);
+    void end(JobState state);
     int bus_of(const std::string& stem);
 
     bool is_wanted(const std::string& stem) const;

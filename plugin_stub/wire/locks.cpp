@@ -74,6 +74,7 @@ Kept Kept::of(std::shared_ptr<const StemSet> stems, const Locks& locks, double s
             if (there.frames() > 0) kept.locks.set(stem, there, true);
         }
     }
+    if (kept.locks == Locks()) return {};  // no set of stems is held for nothing
     return kept;
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "signal.hpp"
+#include "wire/job.hpp"
 #include "wire/locks.hpp"
 
 using namespace stemweave;
@@ -78,5 +79,27 @@ TEST_CASE("a locked cell is kept bit for bit, whatever the pieces, with a fade o
             else if (far) REQUIRE(now == fresh);
             else REQUIRE(std::abs(now - fresh) <= std::abs(old - fresh));
         }
+    }
+}
+
+TEST_CASE("stems are held only while a job needs what is locked of them") {
+    Locks locks;
+    locks.set(2, {0, 100}, true);  // of a stem that was not made
+    CHECK(Kept::of(stems_at(0, 1000, 0), locks, 48000.0).stems == nullptr);
+    locks.set(1, {0, 100}, true);
+    const std::string ends[] = {"\x82\xa4type\xa4" "done\xa5stems\x80", "\x81\xa4type\xa5" "error", "\x81\xa4type\xa9" "cancelled", ""};
+    for (const std::string& end : ends) {
+        auto before = stems_at(0, 1000, 0);
+        const std::weak_ptr<StemSet> held = before;
+        Order order;
+        order.audio = {48000, 2, 1000, ""};
+        Job job(order, 1, Kept::of(before, locks, 48000.0));
+        before.reset();
+        CHECK_FALSE(held.expired());
+        Link link;  // to nobody
+        if (end.empty()) job.cancel(link);
+        else job.handle(link, *Message::read(end.data(), end.size()), "");
+        CHECK_FALSE(job.is_open());
+        CHECK(held.expired());
     }
 }
