@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -42,7 +43,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     except ImportError as error:
         raise DataError("What training needs is not installed.", "pip install 'stemweave[train]'") from error
     config = read_config(config_path)
-    accelerator = Accelerator(cpu=not torch.accelerator.is_available())  # by itself it leaves processes on CPUs alone
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())  # by itself it forgets CPUs, and takes a Mac's MPS
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -72,6 +73,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
                 write_model(run / config.name, config, spec, average.module, step + 1, spent)
                 listener.listen(average.module, step)
                 since = time.process_time()  # neither saving nor listening is training
+    accelerator.wait_for_everyone()  # or one would find no model yet that the first is still writing
     accelerator.end_training()
     return run / config.name
 
@@ -91,8 +93,11 @@ def begin(checkpoint: Path, config: TrainConfig, examples, network, average, opt
 
 
 def one_step(accelerator, objective, examples, step: int, optimizer: Optimizer, config: TrainConfig) -> float:
-    """One optimiser step on the examples that belong to `step`; returns the loss, the mean of all processes."""
+    """One optimiser step on the examples that belong to `step`; returns the loss, the mean of all processes. What a network draws
+    in training (dropout) is a function of (seed, step, process) as its examples are."""
     device = accelerator.device
+    dice = np.random.SeedSequence([config.seed, step, accelerator.process_index])
+    torch.manual_seed(int(dice.generate_state(1, np.uint64)[0]))
     batch = examples.batch(step, accelerator.process_index).to(device)
     with torch.autocast(device.type, torch.bfloat16) if config.bf16 else nullcontext():
         loss = objective(batch)

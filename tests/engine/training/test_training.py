@@ -4,14 +4,17 @@ import contextlib
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine.errors import DataError, ModelError
 from engine.models import load_model
 from engine.training import read_config, train
+from engine.training.trainer import one_step
 
 
 def losses_of(config, run, stop_after=None) -> list[float]:
@@ -40,6 +43,38 @@ def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(config, tmp_path, 
     assert rest == whole[4:]
     kept, resumed = (load_model(tmp_path / run / "tones").denoiser.state_dict() for run in ("whole", "cut"))
     assert all(torch.equal(kept[key], resumed[key]) for key in kept)
+
+
+def test_a_stopped_run_of_a_network_with_dropout_goes_on_to_the_same_losses(config, tmp_path):
+    told = re.sub("arguments = .*", "arguments = { hidden = 8, fft = 512, hop = 128 }", config.read_text())
+    config.write_text(told.replace("local_gaussian", "open_unmix"))
+    whole = losses_of(config, tmp_path / "whole")
+    assert losses_of(config, tmp_path / "cut", stop_after=6) == whole[:6]
+    assert losses_of(config, tmp_path / "cut") == whole[4:]
+
+
+class Dropping(nn.Module):
+    """Its loss says which of its weights were dropped."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Parameter(torch.ones(1000))
+
+    def forward(self, batch):
+        return (nn.functional.dropout(self.weights) * torch.arange(1000)).sum()
+
+
+def test_every_step_of_every_process_drops_others_and_always_the_same(config):
+    def loss(step: int, process: int) -> float:
+        accelerator = SimpleNamespace(device=torch.device("cpu"), process_index=process)
+        accelerator.backward, accelerator.reduce = torch.Tensor.backward, lambda loss, how: loss
+        examples = SimpleNamespace(batch=lambda step, process: torch.zeros(1))
+        return one_step(
+            accelerator, Dropping(), examples, step, SimpleNamespace(step=lambda share: None), read_config(config)
+        )
+
+    assert loss(5, 0) == loss(5, 0)
+    assert len({loss(5, 0), loss(5, 1), loss(6, 0)}) == 3
 
 
 def test_a_run_killed_by_the_system_goes_on_to_the_same_losses(config, tmp_path):
