@@ -15,17 +15,22 @@ from bridge.ports import addresses, free_port
 FIND = """
 import json, sys, time, urllib.request
 from zeroconf import ServiceBrowser, Zeroconf
-mine, port, patience = sys.argv[1], int(sys.argv[2]), time.monotonic() + 300
+mine, osc, query, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), time.monotonic() + 300
+wanted = {"_osc._udp.local.": osc, "_oscjson._tcp.local.": query}
+names, found = set(), {}
 with Zeroconf(interfaces=[mine]) as zeroconf:
-    found = {}
     def seen(zeroconf, service_type, name, state_change):
-        info = zeroconf.get_service_info(service_type, name)
-        if info and info.port == port:
-            found[service_type] = info.parsed_addresses()[0]
-    ServiceBrowser(zeroconf, ["_osc._udp.local.", "_oscjson._tcp.local."], handlers=[seen])
-    while len(found) < 2 and time.monotonic() < patience:
+        names.add((service_type, name))
+    ServiceBrowser(zeroconf, list(wanted), handlers=[seen])
+    while len(found) < 2:
+        if time.monotonic() > patience:
+            sys.exit(f"of {wanted} only {found} was found; announced were {names}")
+        for service_type, name in list(names):
+            info = zeroconf.get_service_info(service_type, name)
+            if info and info.port == wanted[service_type]:
+                found[service_type] = info.parsed_addresses()[0]
         time.sleep(0.02)
-where = f"http://{found['_oscjson._tcp.local.']}:{port}"
+where = f"http://{found['_oscjson._tcp.local.']}:{query}"
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 info = json.loads(direct.open(where + "/?HOST_INFO").read())
 tree = json.loads(direct.open(where + "/").read())
@@ -75,7 +80,7 @@ def server(other, tmp_path_factory):
 def test_it_is_found_without_being_told_where(other, server):
     network, _, _ = other.server.rpartition(".")
     mine = f"{network}.2" if other.prefix else other.server
-    ran = other.run("-c", FIND, mine, str(server._osc.port))
+    ran = other.run("-c", FIND, mine, str(server._osc.port), str(server.query_ports[-1]))
     assert ran.returncode == 0, ran.stderr
     found, ip, port, names = json.loads(ran.stdout)
     assert set(found.values()) == {other.server}

@@ -1,6 +1,7 @@
 """Another machine: a network namespace with a cable to this one, where we may make it; else this one, called by its own address."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,24 +47,41 @@ class Machine:
 
 @contextmanager
 def another_machine(home: Path) -> Iterator[Machine]:
+    """Where there is neither a namespace nor an address but loopback, it fails and says so."""
     number = os.getpid() % 60_000
-    name, here, there = f"stemweave{number}", f"sw{number}a", f"sw{number}b"
-    taken = {address.rsplit(".", 1)[0] for address in addresses()}  # also by what a killed test run left
+    name = f"stemweave{number}"
+    mine = addresses()  # also those that a killed test run left
+    taken = {address.rsplit(".", 1)[0] for address in mine}
     network = next(one for one in (f"10.203.{(number + more) % 250}" for more in range(250)) if one not in taken)
-    if os.geteuid() or ip("netns", "add", name).returncode:
-        yield Machine(addresses()[0], home)  # the same machine, by an address that is not loopback
-        return
     try:
+        if os.geteuid() == 0 and cabled(name, f"sw{number}", network):
+            yield Machine(f"{network}.1", home, ("ip", "netns", "exec", name))
+        else:
+            assert mine, (
+                "this machine has no address but loopback, and `ip` cannot make another machine of it (needs root)"
+            )
+            yield Machine(mine[0], home)  # the same machine, by an address that is not loopback
+    finally:
+        ip("link", "del", f"sw{number}a")  # both ends of the cable
+        ip("netns", "del", name)
+
+
+def cabled(name: str, cable: str, network: str) -> bool:
+    """Whether a namespace could be made, which is at .2 of a network as this machine is at .1."""
+    here, there = f"{cable}a", f"{cable}b"
+    return all(
+        ip(*command.split())
         for command in (
-            f"link add {here} type veth peer name {there}", f"link set {there} netns {name}",
+            f"netns add {name}", f"link add {here} type veth peer name {there}", f"link set {there} netns {name}",
             f"addr add {network}.1/24 dev {here}", f"link set {here} up", f"-n {name} link set lo up",
             f"-n {name} addr add {network}.2/24 dev {there}", f"-n {name} link set {there} up",
-        ):  # fmt: skip
-            assert ip(*command.split()).returncode == 0, command
-        yield Machine(f"{network}.1", home, ("ip", "netns", "exec", name))
-    finally:
-        ip("netns", "del", name)  # and the cable with it
+            f"netns exec {name} true",
+        )
+    )  # fmt: skip
 
 
-def ip(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["ip", *arguments], capture_output=True, check=False)
+def ip(*arguments: str) -> bool:
+    """Whether it could be done; not where there is no such program."""
+    return (
+        bool(shutil.which("ip")) and not subprocess.run(["ip", *arguments], capture_output=True, check=False).returncode
+    )
