@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from engine.backends import BACKENDS, runs_on
-from engine.backends.exported import SLOW, cache, code, made
+from engine.backends.exported import SLOW, cache, code, machine, made
 from engine.cards import Card
 from engine.denoiser import Denoiser
 from engine.errors import Cancelled, StemweaveError
@@ -154,9 +154,10 @@ def _place(card: Card, device: str) -> Path:
             libraries.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             continue
-    machine = (platform.node(), platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
     ready = [name for name in SLOW if made(card, device, name)]
-    identity = json.dumps([card.digest(), code(), device, machine, libraries, list(BACKENDS), ready])
+    identity = json.dumps(
+        [card.digest(), code(), device, platform.node(), machine(device), libraries, list(BACKENDS), ready]
+    )
     return cache() / "backends" / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
 

@@ -1,7 +1,7 @@
 """Back ends that run an export: made when a model is first wanted so, and kept in the user's cache folder for the next time.
 
 Another model, precision, kind of device, torch or version of the code that makes it is another export; so is, of what is compiled,
-another processor.
+another machine.
 """
 
 import functools
@@ -100,11 +100,37 @@ def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, pre
 
 
 def _folder(card: Card, device: str, format: str, precision: str) -> Path:
-    """Of one export. What is compiled fits the processor it is compiled on, and cache folders may be shared between machines."""
+    """Of one export. What is compiled fits the machine it is compiled on, and cache folders may be shared between machines."""
     kind, made_by = device.partition(":")[0], f"{code()[:16]}-torch{torch.__version__}"
     if format == "aoti":
-        made_by += f"-{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
+        made_by += f"-{hashlib.sha256(repr(machine(device)).encode()).hexdigest()[:16]}"
     return cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-{made_by}"
+
+
+def machine(device: str) -> tuple[object, ...]:
+    """What compiled code fits, and what decides how fast code is: the processor, the threads torch has (compiled in), the GPU where
+    that is the device."""
+    gpu: tuple[object, ...] = ()
+    if device.startswith("cuda") and torch.cuda.is_available():
+        gpu = torch.cuda.get_device_name(device), *torch.cuda.get_device_capability(device)
+    return platform.machine(), processor(), torch.get_num_threads(), *gpu
+
+
+KINDS = ("model name", "flags", "Features", "CPU implementer", "CPU part", "isa", "cpu", "features")
+"""Lines of Linux's /proc/cpuinfo that say what a processor is (x86, Arm, RISC-V, POWER, z); others are of the moment."""
+
+
+@functools.cache
+def processor(told: Path = Path("/proc/cpuinfo")) -> str:
+    """SHA-256 of which model the processor is and what it can do, as far as the system tells."""
+    try:
+        lines = {
+            line for line in told.read_text(errors="replace").splitlines() if line.partition(":")[0].strip() in KINDS
+        }
+    except OSError:  # no Linux
+        lines = {platform.processor()}
+    lines.add(torch.backends.cpu.get_cpu_capability())
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _publish(new: Path, folder: Path) -> None:

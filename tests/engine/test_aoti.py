@@ -123,6 +123,36 @@ def test_what_torch_cannot_compile_is_told(tmp_path):
         write_aoti(Unwritten(), (torch.zeros(2, 3, 4), torch.zeros(2)), tmp_path / "x.pt2", {})
 
 
+def test_another_machine_has_a_package_of_its_own(card, tmp_path, monkeypatch):
+    monkeypatch.setattr(exported, "cache", lambda: tmp_path)
+    exported._folder(card, "cpu", "aoti", "fp32").mkdir(parents=True)
+    told = "model name\t: A {model}\nflags\t\t: fpu {flags}\ncpu MHz\t\t: {speed}\n"
+    here = {"model": 1, "flags": "avx2", "speed": 1000}
+    names = []
+    for number, change in enumerate(({}, {"speed": 2000}, {"flags": "avx2 amx"}, {"model": 2})):
+        path = tmp_path / str(number)
+        path.write_text(told.format(**here | change))
+        names.append(exported.processor(path))
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert exported.processor(tmp_path / "nowhere") not in names
+    assert exported.made(card, "cpu", "aoti")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 97)
+        assert not exported.made(card, "cpu", "aoti")
+    monkeypatch.setattr(exported, "processor", lambda: names[0])
+    assert not exported.made(card, "cpu", "aoti")
+
+
+def test_another_gpu_has_a_package_of_its_own(card, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"a GPU at {device}")
+    folders = [exported._folder(card, device, "aoti", "fp32") for device in ("cpu", "cuda:0", "cuda:1", "cuda:0")]
+    assert len(set(folders)) == 3
+    assert folders[1] == folders[3]
+
+
 def test_auto_does_not_let_anybody_wait_for_it_but_tries_what_was_compiled(card, cached, tmp_path, monkeypatch):
     from engine.backends import auto
 
