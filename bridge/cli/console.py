@@ -28,10 +28,10 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
+def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[float], None]]:
     """Yields a function that takes the fraction done, 0 to 1. Shown only to people: not when stderr is a file."""
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=err, disable=not (shown and err.is_terminal), transient=True) as bar:
         task = bar.add_task(title, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
 

@@ -1,6 +1,7 @@
 """`stemweave data render`, `train`, `evaluate`, `posteriors` and `bench`: making models and measuring them."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,8 @@ def train(
     """Train a model, or go on with a run that was stopped. Ctrl-C loses at most the steps since the last checkpoint."""
     from engine.training import train
 
-    with progress_bar("training") as progress:
+    first = os.environ.get("RANK", "0") == "0"  # of the processes torch's launcher started, which all come here
+    with progress_bar("training", first) as progress:
 
         def step(state: dict) -> None:
             progress(state["step"] / state["steps"])
@@ -55,9 +57,11 @@ def train(
         try:
             folder = train(config, run, step)
         except KeyboardInterrupt:
-            err.print("Stopped. The same command goes on from the last checkpoint.")
+            if first:
+                err.print("Stopped. The same command goes on from the last checkpoint.")
             raise
-    out.print(f"model: {folder}", soft_wrap=True)
+    if first:
+        out.print(f"model: {folder}", soft_wrap=True)
 
 
 def evaluate(

@@ -1,6 +1,7 @@
 """The commands that measure what was made: their reports, and what they refuse."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import soundfile
 from typer.testing import CliRunner
 
 import engine.evaluation.prompts as prompts
+from bridge.cli import data
 from bridge.cli.app import app
+from engine import training
 from engine.errors import DataError, PresetError
 
 RATE = 8000
@@ -64,3 +67,13 @@ def test_prompts_are_reported_a_source_and_how_it_was_made(run, monkeypatch):
         assert sum(row["heard"].values()) == (2 if row["how"] == "rendered stem" else 1)
     with pytest.raises(PresetError, match="does not understand prompts"):
         run(*order, "--model", "default")
+
+
+@pytest.mark.parametrize(("rank", "said"), [(None, "model: made\n"), ("0", "model: made\n"), ("1", "")])
+def test_of_several_processes_that_train_the_first_one_speaks(monkeypatch, capsys, rank, said):
+    monkeypatch.setattr(training, "train", lambda config, run, on_step: Path("made"))
+    monkeypatch.delenv("RANK", raising=False)
+    if rank:
+        monkeypatch.setenv("RANK", rank)
+    data.train(Path("config"), Path("run"))
+    assert capsys.readouterr().out == said
