@@ -17,11 +17,10 @@ from engine import peers
 from engine.backends import graphs, runs_on
 from engine.backends.eager import eager
 from engine.bench import MATMUL, NOT_MEASURED, matrix_product, turns, whole_call
-from engine.cards import Card, read_card, write_model_folder
-from engine.denoiser import Denoiser, ModelSpec
+from engine.cards import Card
+from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
-from engine.export import agreement, write_core
-from engine.formats import FORMATS
+from engine.export import agreement
 from engine.models import Model
 from engine.networks import build
 from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core
@@ -68,10 +67,8 @@ def bench_gpu(
 
 
 def _card(folder: Path, size: dict[str, Any], length: int) -> Card:
-    spec = ModelSpec(peers.SOURCES, 22050, length, peers.SIGMA_DATA, length_multiple=8192)
     torch.manual_seed(0)
-    weights = build("msdm_unet", size, spec).state_dict()
-    return read_card(write_model_folder(folder, spec, "msdm_unet", size, weights, {"title": "random weights"}))
+    return peers.card_of(folder, build("msdm_unet", size, peers.spec_of(length)).state_dict(), size, length)
 
 
 @torch.no_grad()
@@ -111,12 +108,10 @@ def _ways(card: Card, device: str, ways: tuple[str, ...], rounds: int) -> list[d
 
 
 def _denoiser(card: Card, device: str, way: str, precision: str) -> Denoiser:
-    """The card's, its core run so. Exported to the card's folder, for nobody wants these again."""
-    denoiser = eager(card, device)
+    """The card's, its core run so."""
     if way in FORMAT:
-        path = card.folder / f"{precision}{FORMATS[FORMAT[way]].suffix}"
-        write_core(card, denoiser, FORMAT[way], "bf16" if precision == "bf16" else "fp32", path)
-        return replace_core(denoiser, FORMATS[FORMAT[way]].open(path, device)[0])
+        return peers.exported_beside(card, device, FORMAT[way], "bf16" if precision == "bf16" else "fp32")
+    denoiser = eager(card, device)
     core = Rounded(core_of(denoiser), torch.bfloat16) if precision == "bf16" else core_of(denoiser)
     if way == "torch":
         return replace_core(denoiser, core)

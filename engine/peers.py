@@ -45,7 +45,7 @@ def bench_peers(
     except ModelError as error:
         return [{"way": "their package", "found": str(error)}]
     with tempfile.TemporaryDirectory(prefix="stemweave-") as folder:
-        ours = _ours(_card(Path(folder) / "peer", theirs, size, length), device)
+        ours = _ours(card_of(Path(folder) / "peer", theirs.unet.state_dict(), size, length), device)
     noise = torch.randn(CHUNKS, len(SOURCES), length, generator=torch.Generator().manual_seed(0)).to(device)
     ways: dict[str, Callable[[], Any]] = {
         "their package, chunk after chunk": lambda: [_sample_theirs(theirs, chunk) for chunk in noise.split(1)],
@@ -83,24 +83,34 @@ def _theirs(size: dict[str, Any]) -> Any:
     return AudioDiffusionModel(in_channels=len(SOURCES), patch_blocks=1, diffusion_sigma_data=SIGMA_DATA, **size).eval()
 
 
-def _card(folder: Path, theirs: Any, size: dict[str, Any], length: int) -> Card:
-    """Their weights as a model folder of ours."""
-    spec = ModelSpec(SOURCES, 22050, length, SIGMA_DATA, length_multiple=8192)
-    write_model_folder(folder, spec, "msdm_unet", size, theirs.unet.state_dict(), {"title": "random weights"})
-    return read_card(folder)
+def spec_of(length: int) -> ModelSpec:
+    return ModelSpec(SOURCES, 22050, length, SIGMA_DATA, length_multiple=8192)
+
+
+def card_of(folder: Path, weights: dict[str, Tensor], size: dict[str, Any], length: int) -> Card:
+    """Weights of the paper's network as a model folder of ours."""
+    return read_card(
+        write_model_folder(folder, spec_of(length), "msdm_unet", size, weights, {"title": "random weights"})
+    )
+
+
+def exported_beside(card: Card, device: str, format: str, precision: str) -> Denoiser:
+    """The card's, its core exported to a new folder in the card's and run from there, for nobody wants it again."""
+    denoiser, folder = eager(card, device), Path(tempfile.mkdtemp(dir=card.folder))
+    path = folder / f"{precision}{FORMATS[format].suffix}"
+    write_core(card, denoiser, format, precision, path)
+    return replace_core(denoiser, FORMATS[format].open(path, device)[0])
 
 
 def _ours(card: Card, device: str) -> dict[str, Denoiser]:
-    """By the names of BACKENDS. Exported to the card's folder, for nobody wants these again."""
+    """By the names of BACKENDS."""
     found = {"torch": eager(card, device), "torch-bf16": eager_bf16(card, device)}
     for name, format, precision in (
         ("torchscript", "torchscript", "fp32"),
         ("torchscript-bf16", "torchscript", "bf16"),
         ("onnxruntime", "onnx", "fp32"),
     ):
-        denoiser, path = eager(card, device), card.folder / f"{name}{FORMATS[format].suffix}"
-        write_core(card, denoiser, format, precision, path)
-        found[name] = replace_core(denoiser, FORMATS[format].open(path, device)[0])
+        found[name] = exported_beside(card, device, format, precision)
     return found
 
 
