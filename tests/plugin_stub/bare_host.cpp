@@ -1,6 +1,6 @@
 // A host without a plug-in framework: a core and its talker, driven line by line from a test. Every command answers with one JSON line.
 //
-//   load | unload               make the instance; end it: {"turns": how often a thread that sleeps 10 ms woke meanwhile}
+//   load | unload               make the instance; end it: {"turns": how often an idle thread woke from 10 ms of sleep meanwhile}
 //   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
 //                               where they should be, "same": that are the track itself, "other": that are anything else but
 //                               silence}
@@ -9,6 +9,9 @@
 //   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
+#include <pthread.h>
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -40,10 +43,15 @@ std::string quoted(const std::string& text) {
     return out + "\"";
 }
 
-// Time as this machine gives it to its threads, be it busy or not: how often one woke that sleeps for 10 ms.
+// Time in which the machine had nothing else to do: how often a thread woke that sleeps for 10 ms and gives way to all others. A wait
+// is counted in full; a plug-in that wants to go but gets no processor is not.
 class Turns {
   public:
     Turns() : thread_([this] {
+#if defined(SCHED_IDLE)
+        const sched_param none{};
+        pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+#endif
         for (; !stop_; ++count_) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }) {}
     int end() {

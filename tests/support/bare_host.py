@@ -8,7 +8,9 @@ from pathlib import Path
 from support.servers import PATIENCE, until
 
 FRAMES = 100_000
-SHUTDOWN = 25  # turns of 10 ms the plug-in may take to go
+SHUTDOWN = (
+    50  # turns of 10 ms the plug-in may take to go: its patience with its own thread is 20, with a server at least 100
+)
 
 
 class BareHost:
