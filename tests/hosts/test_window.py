@@ -102,6 +102,17 @@ class Plugin:
         self.click(place)
         self.until(lambda: differ(part(self.shot("switch"), around), was), "the switch")
 
+    def locks(self) -> bytes:
+        """As the project would keep them."""
+        state = self.folder / "locks"
+        assert self.ask(f"save {state}")["done"]
+        return state.read_bytes().partition(b"\0locks\0")[2].partition(b"\0")[0]
+
+    def turn(self, place: tuple[int, int]) -> None:
+        """Lock a cell, or unlock it, as soon as it can be clicked."""
+        was = self.locks()
+        self.until(lambda: self.click(place) or self.locks() != was, "a lock")
+
     def drag(self, start: float, stop: float) -> None:
         """Over the ruler, from one share of the timeline to another."""
         first, last = (round(LANES[0] + at * (LANES[1] - LANES[0])) for at in (start, stop))
@@ -416,8 +427,8 @@ def test_locked_cells_stay_through_what_is_made_next_and_the_project_keeps_the_l
         infill(0.0, 0.25)  # the first of four bars
         seen.until(lambda: lit(part(seen.shot("drawn"), GRID)) > lit(before) + 0.02, "the bass's outline")
         drawn = part(seen.shot("drawn"), GRID)
-        seen.click(cell(BASS, 0))
-        seen.click(cell(BASS, 2))
+        seen.turn(cell(BASS, 0))
+        seen.turn(cell(BASS, 2))
         seen.until(lambda: differ(part(seen.shot("locked-1x"), GRID), drawn), "the locks")
         state = tmp_path / "project"
         assert seen.ask(f"save {state}")["done"]
@@ -427,10 +438,10 @@ def test_locked_cells_stay_through_what_is_made_next_and_the_project_keeps_the_l
         np.testing.assert_array_equal(now[:, 2 * bar : 3 * bar] == 2, True)  # locked as it was recorded
         assert (now[:, 3 * bar + 500 :] == 1).mean() > 0.99
 
-        seen.click(cell(BASS, 0))
+        seen.turn(cell(BASS, 0))
         now = infill(0.3, 1.0)
         assert (now[:, : bar - 500] == 2).mean() > 0.99  # no lock, no memory of the first
-        seen.click(cell(BASS, 2))
+        seen.turn(cell(BASS, 2))
         assert seen.ask(f"load {state}")["done"]
         seen.drag(0.55, 0.7)
         takes = seen.takes()  # all of the stretch is locked again
