@@ -94,6 +94,7 @@ Server::News Server::welcome(const Message& message) {
         return News::none;
     }
     const bool again = is_connected() && session_ == message.text("session");
+    if (is_connected() && !again) return greet_again();  // a hello reached a server after this one, which knows nothing of what this one was told
     session_ = message.text("session");
     connection_ = Connection::connected;
     trouble_.clear();
