@@ -18,6 +18,7 @@ class ModelSpec:
     level: RMS that mixtures had in training; the pipeline brings a song there and back.
     length_multiple: a chunk's length must be a multiple of this many samples.
     conditional: the denoiser also accepts the mixture as conditioning (`Conditioning.mixture`).
+    hears_known: it also accepts sources that are clean already (`Conditioning.known`).
     text: name of the sentence encoder whose vectors it accepts (`Conditioning.text`), "" where it accepts none.
     """
 
@@ -29,15 +30,17 @@ class ModelSpec:
     length_multiple: int = 1
     conditional: bool = False
     text: str = ""
+    hears_known: bool = False
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Side input of a denoiser, None where it is not given. mixture: (batch, samples), the clean mixture. text: (batch, features),
-    a sentence about each item (see engine/conditioning)."""
+    """Side input of a denoiser, None where it is not given. mixture: (batch, samples), the clean sum of what is not known. text:
+    (batch, features), a sentence about each item (see engine/conditioning). known: bool, the shape of x, where x has no noise."""
 
     mixture: Tensor | None = None
     text: Tensor | None = None
+    known: Tensor | None = None
 
 
 class Denoiser(Protocol):

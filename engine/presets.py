@@ -20,7 +20,8 @@ class Preset:
     is what measures fastest. likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule.
     churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
-    known: how known cells pull, by name. guidance: strength of a gradient (see engine/likelihoods). embedder: of a style.
+    known: how known cells pull, by name; "heard" is "replacement" for models that cannot hear them clean. guidance: strength of a
+    gradient (see engine/likelihoods). embedder: of a style.
     towards: the source that the wanted ones shall sound like, "": none.
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
     draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).

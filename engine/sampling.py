@@ -130,7 +130,8 @@ def guided(
     if style:
         denoiser = embedding(denoiser, grid, options)
     if grid.known_mask.any():
-        denoiser = KNOWN[preset.known](denoiser, grid, options)
+        deaf = preset.known == "heard" and not model.spec.hears_known
+        denoiser = KNOWN["replacement" if deaf else preset.known](denoiser, grid, options)
     if grid.mixture is not None:
         denoiser = LIKELIHOODS[preset.likelihood](denoiser, grid, options)
     return denoiser

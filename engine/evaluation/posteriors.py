@@ -22,6 +22,7 @@ METHODS: dict[str, tuple[str, float, int]] = {  # row: likelihood, guidance, res
     "reconstruction, fixed step 0.2": ("reconstruction-fixed", 0.2, 1),
     "reconstruction, normalised 0.2": ("reconstruction", 0.2, 1),
     "reconstruction, normalised 0.2, 3 repeats": ("reconstruction", 0.2, 3),
+    "heard": ("heard", 0.0, 1),
     "DPS 1": ("dps", 1.0, 1),
     "DPS 2": ("dps", 2.0, 1),
 }

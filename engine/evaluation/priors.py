@@ -17,12 +17,29 @@ class GaussianMixture:
         self.scales, self.bases = torch.linalg.eigh(covariances)
 
     def __call__(self, x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
-        noise = per_item(sigma.double(), x.double())[:, 0] ** 2
-        centred = torch.einsum("knm,bkn->bkm", self.bases, x.double() - self.means)
-        variance = self.scales + noise[:, None]
-        shrunk = torch.einsum("knm,bkm->bkn", self.bases, self.scales / variance * centred) + self.means
-        evidence = self.weights.log() - 0.5 * (centred.square() / variance + variance.log()).sum(-1)
-        return torch.einsum("bk,bkn->bn", evidence.softmax(-1), shrunk)[:, None].to(x)
+        """conditioning.known: the samples without noise, the same in all items."""
+        if conditioning is not None and conditioning.known is not None:
+            return self._given_known(x, sigma, conditioning.known[0, 0])
+        estimate = _denoised(x[:, 0].double(), sigma, self.weights.log(), self.means[:, None], self.scales, self.bases)
+        return estimate[:, None].to(x)
+
+    def _given_known(self, x: Tensor, sigma: Tensor, known: Tensor) -> Tensor:
+        """The same for the mixture that is left when some samples are known. known: bool (n,)."""
+        values = x[:, 0, known].double()
+        means, covariances, evidence = [], [], []
+        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
+            inside = torch.linalg.inv(covariance[known][:, known])
+            gain, missed = covariance[~known][:, known] @ inside, values - mean[known]
+            means.append(mean[~known] + missed @ gain.T)
+            covariances.append(covariance[~known][:, ~known] - gain @ covariance[known][:, ~known])
+            fit = torch.einsum("bi,ij,bj->b", missed, inside, missed) - torch.logdet(inside)
+            evidence.append(weight.log() - fit / 2)
+        scales, bases = torch.linalg.eigh(torch.stack(covariances))
+        hidden = x[:, 0, ~known].double()
+        estimate = _denoised(hidden, sigma, torch.stack(evidence, 1), torch.stack(means), scales, bases)
+        whole = x.clone()
+        whole[:, 0, ~known] = estimate.to(x)
+        return whole
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, 1, n) float32."""
@@ -49,6 +66,17 @@ class GaussianMixture:
         apart = torch.stack(means) - mean
         spread = torch.stack(covariances) + apart[:, :, None] * apart[:, None, :]
         return mean, torch.einsum("k,knm->nm", share, spread)
+
+
+def _denoised(x: Tensor, sigma: Tensor, prior: Tensor, means: Tensor, scales: Tensor, bases: Tensor) -> Tensor:
+    """E[x0 | x = x0 + sigma n], (batch, m), under K Gaussians. prior: log weights, (K,) or (batch, K); means: (K, batch or 1, m);
+    scales (K, m), bases (K, m, m): of the covariances."""
+    noise = sigma.double().reshape(-1, 1, 1) ** 2
+    centred = torch.einsum("knm,kbn->bkm", bases, x - means)
+    variance = scales + noise
+    shrunk = torch.einsum("knm,bkm->bkn", bases, scales / variance * centred) + means.transpose(0, 1)
+    evidence = prior - 0.5 * (centred.square() / variance + variance.log()).sum(-1)
+    return torch.einsum("bk,bkn->bn", evidence.softmax(-1), shrunk)
 
 
 class IndependentGaussians:

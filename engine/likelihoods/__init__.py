@@ -10,6 +10,7 @@ from engine.likelihoods.conditional import conditional
 from engine.likelihoods.dirac import dirac
 from engine.likelihoods.embedding import embedding
 from engine.likelihoods.gaussian import gaussian, gaussian_textbook
+from engine.likelihoods.heard import heard
 from engine.likelihoods.reconstruction import dps, reconstruction, reconstruction_fixed
 from engine.likelihoods.replacement import replacement
 
@@ -20,6 +21,7 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "gaussian-textbook": gaussian_textbook,
 }
 KNOWN: dict[str, Likelihood] = {
+    "heard": heard,
     "replacement": replacement,
     "reconstruction": reconstruction,
     "reconstruction-fixed": reconstruction_fixed,

@@ -12,9 +12,13 @@ form, so that the sums and the limits hold whatever the network says:
 As sigma grows the last line becomes v_j / sum_i v_i Y, a mask on the mixture: the strongest prior a small separation network
 can have. As sigma vanishes D tends to x. Before training (output zero) v_j is the mean spectrum of source j, so the network
 starts as the best stationary Gaussian denoiser (a Wiener filter) instead of as noise.
+
+A cell that is known, which a network trained so is told, has no noise: sigma is zero there, m_j = X_j, p_j = 0. Y is then what the
+other cells add up to.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoiser import Conditioning, per_item
@@ -31,6 +35,7 @@ class LocalGaussian(nn.Module):
 
     sources: number of sources. fft, hop: of the transform, in samples. channels: of the U-Net's levels.
     patch: (bands, frames) that make one cell of the U-Net. overview: units and layers of what runs beside it, or none.
+    hears_known: also hears which cells have no noise.
     Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
     """
 
@@ -47,45 +52,61 @@ class LocalGaussian(nn.Module):
         patch: tuple[int, int] = (4, 4),
         context: int = 320,
         overview: tuple[int, int] | None = None,
+        hears_known: bool = False,
     ):
         super().__init__()
-        self.fft, self.hop = fft, hop
+        self.fft, self.hop, self.hears_known = fft, hop, hears_known
         self.bands = Bands(fft // 2 + 1, bands)
-        self.unet = UNet2d(
-            sources + self.SIDE_CHANNELS, sources, bands, tuple(channels), (patch[0], patch[1]), context, overview
-        )
+        heard = sources + self.SIDE_CHANNELS + (sources if hears_known else 0)
+        self.unet = UNet2d(heard, sources, bands, tuple(channels), (patch[0], patch[1]), context, overview)
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
         self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
         self.mean_power: Tensor
         self.window: Tensor
 
     def forward(self, x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
-        """Denoise x: (batch, sources, samples) at sigma: scalar or (batch,); conditioning.mixture: (batch, samples)."""
-        mixture = None if conditioning is None else conditioning.mixture
-        noisy = self.transform(x)
-        given = None if mixture is None else self.transform(mixture[:, None])
-        return self.inverse(self.estimate(noisy, per_item(sigma, x), given), x.shape[-1])
+        """Denoise x: (batch, sources, samples) at sigma: scalar or (batch,); conditioning.mixture: (batch, samples);
+        conditioning.known: bool, the shape of x, heard only by a network with `hears_known`."""
+        told = conditioning or Conditioning()
+        given = None if told.mixture is None else self.transform(told.mixture[:, None])
+        known = None if told.known is None or not self.hears_known else self.known_cells(told.known)
+        return self.inverse(self.estimate(self.transform(x), per_item(sigma, x), given, known=known), x.shape[-1])
 
     def estimate(
-        self, noisy: Tensor, sigma: Tensor, mixture: Tensor | None, has_mixture: Tensor | None = None
+        self,
+        noisy: Tensor,
+        sigma: Tensor,
+        mixture: Tensor | None,
+        has_mixture: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:
         """The same in the transform. noisy: complex (batch, sources, bins, frames); sigma: (batch, 1, 1);
-        mixture: complex (batch, 1, bins, frames); has_mixture: bool (batch,), to mix both kinds in one batch of training."""
-        noise_power = sigma[..., None] ** 2
-        v = self.powers(noisy, noise_power, mixture, has_mixture)
+        mixture: complex (batch, 1, bins, frames); has_mixture: bool (batch,), to mix both kinds in one batch of training;
+        known: bool (batch, sources, 1, frames)."""
+        v = self.powers(noisy, sigma, mixture, has_mixture, known)
+        noise_power = noise_in(sigma, known)
         gain = v / (v + noise_power)
         m = scaled(noisy, self.bands.spread(gain))
         if mixture is None:
             return m
         p = gain * noise_power
-        share = p / p.sum(1, keepdim=True)
+        total = p.sum(1, keepdim=True)
+        share = p / (total if known is None else total.clamp_min(POWER_FLOOR * POWER_FLOOR))
         if has_mixture is not None:
             share = share * has_mixture[:, None, None, None]
-        return m + scaled(mixture - m.sum(1, keepdim=True), self.bands.spread(share))
+        wanted = m if known is None else m * ~known
+        return m + scaled(mixture - wanted.sum(1, keepdim=True), self.bands.spread(share))
 
-    def powers(self, noisy: Tensor, noise_power: Tensor, mixture: Tensor | None, has_mixture: Tensor | None) -> Tensor:
-        """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell."""
-        mean = self.mean_power[:, :, None]
+    def powers(
+        self,
+        noisy: Tensor,
+        sigma: Tensor,
+        mixture: Tensor | None,
+        has_mixture: Tensor | None = None,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell. Arguments as above."""
+        mean, noise_power = self.mean_power[:, :, None], noise_in(sigma, known)
         audible = HEADROOM * mean / (HEADROOM * mean + noise_power)
         levels = [audible * log_ratio(self.bands.pool(power(noisy)), mean + noise_power)]
         if mixture is None:
@@ -96,8 +117,16 @@ class LocalGaussian(nn.Module):
             if has_mixture is not None:
                 given = given * has_mixture[:, None, None, None]
             levels += [level * given, given]
-        offset = self.unet(torch.cat(levels, 1), noise_power.flatten().log() / 2)
+        if self.hears_known:
+            flags = torch.zeros_like(levels[0]) if known is None else known.expand_as(levels[0]).to(levels[0])
+            levels += [flags]
+        offset = self.unet(torch.cat(levels, 1), sigma.flatten().log())
         return mean * (RANGE * (offset / RANGE).tanh()).exp() + POWER_FLOOR
+
+    def known_cells(self, known: Tensor) -> Tensor:
+        """bool (batch, sources, samples) to (batch, sources, 1, frames): the frames that hear no sample which is not known."""
+        unknown = F.pad((~known).float(), (self.fft // 2, self.fft // 2))
+        return F.max_pool1d(unknown, self.fft, self.hop)[:, :, None] == 0
 
     def energy(self, banded: Tensor) -> Tensor:
         """Sum over the cells of what bands.pool made means of: (..., bands, frames) to (...)."""
@@ -126,6 +155,12 @@ class LocalGaussian(nn.Module):
     def _unit_window(self) -> Tensor:
         """The window of energy one, which scales both ways as `transform` says."""
         return self.window * self.window.square().sum().rsqrt()
+
+
+def noise_in(sigma: Tensor, known: Tensor | None) -> Tensor:
+    """Power of the noise in each cell, in a shape that fits (batch, sources, bands, frames): sigma^2, zero where known."""
+    noise_power = sigma[..., None] ** 2
+    return noise_power if known is None else noise_power * ~known
 
 
 def scaled(cells: Tensor, gain: Tensor) -> Tensor:

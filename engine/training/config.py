@@ -14,7 +14,9 @@ class TrainConfig:
     each process. rate: peak learning rate, reached after `warmup` steps and brought to zero by a cosine at `steps`.
     level: RMS the mixtures are brought to, +- level_spread_db. gain_spread_db: of each source around what it was.
     remix: share of examples whose sources come from different songs. mixture: share that is given its mixture;
-    mask: share of those with so much noise that only the mixture is left to go by.
+    mask: share of those with so much noise that only the mixture is left to go by. known: share of all others that are told which
+    stems, or which of their stretches, are clean already (networks with `hears_known`); their mixture is of what is not.
+    varispeed: share of crops played up to VARISPEED semitones off; equalised: share of stems that get a random equaliser.
     sigma: range of noise levels, sampled log-uniformly. misjudged: share of examples in which each source has its own noise,
     noise_factor (a range, sampled log-uniformly) times as loud as sigma says: likelihoods leave samples in such states; the
     source that Dirac eliminates has the noise of all others, and without starting noise there is less than sigma says.
@@ -50,6 +52,9 @@ class TrainConfig:
     remix: float = 0.25
     mixture: float = 0.65
     mask: float = 0.7
+    known: float = 0.0
+    varispeed: float = 0.0
+    equalised: float = 0.0
     sigma: tuple[float, float] = (3e-4, 1.0)
     misjudged: float = 0.0
     noise_factor: tuple[float, float] = (0.1, 2.0)
@@ -80,4 +85,10 @@ def read_config(path: Path) -> TrainConfig:
     for key in ("sources", "sigma", "noise_factor"):
         if key in table:
             table[key] = tuple(table[key])
-    return TrainConfig(**table)
+    config = TrainConfig(**table)
+    if config.known and not config.arguments.get("hears_known"):
+        raise DataError(
+            f"{path} tells the network what is known, which it does not hear.",
+            "Add hears_known = true to its arguments.",
+        )
+    return config

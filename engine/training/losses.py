@@ -51,12 +51,16 @@ def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     the error over the mixture, a source and an example at a time, which is what SI-SDR counts and what makes a quiet source as
     important as a loud one. All others learn the powers themselves, by the Itakura-Saito distance between |S|^2 + sigma^2 and
     v + sigma^2: the maximum-likelihood fit of the local Gaussian model (Fevotte, Bertin & Durrieu, 2009), whose minimum is
-    v = E[|S|^2 | what is heard] and which pays no heed to what the noise covers.
+    v = E[|S|^2 | what is heard] and which pays no heed to what the noise covers. Cells that are known do not count.
     """
-    clean, noise_power = network.transform(batch.clean), batch.sigma[:, None, None, None] ** 2
-    noisy = clean + noise_power.sqrt() * network.transform(batch.noise)
-    mixture = clean.sum(1, keepdim=True)
-    v = network.powers(noisy, noise_power, mixture, batch.has_mixture)
+    sigma, known = batch.sigma[:, None, None], None
+    clean, noise, hidden = network.transform(batch.clean), batch.noise, batch.clean
+    if batch.known is not None:
+        known = network.known_cells(batch.known)
+        noise, hidden = noise * ~batch.known, hidden * ~batch.known
+    noisy = clean + sigma[..., None] * network.transform(noise)
+    mixture = network.transform(hidden.sum(1, keepdim=True))
+    v = network.powers(noisy, sigma, mixture, batch.has_mixture, known)
     pool, source_power = network.bands.pool, network.bands.pool(power(clean))
     blind = batch.has_mixture & (batch.sigma >= BLIND)
     separation, fit = v.new_zeros(()), v.new_zeros(())
@@ -67,7 +71,8 @@ def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
         whole = network.energy(pool(power(mixture))[blind])
         separation = ((network.energy(cells) + QUIET * whole) / whole).log().sum() / batch.sigma.numel()
     if not blind.all():
-        fit = misfit(source_power[~blind], v[~blind], noise_power[~blind]).sum() / batch.sigma.numel()
+        wanted = None if known is None else ~known[~blind]
+        fit = misfit(source_power[~blind], v[~blind], sigma[~blind, None] ** 2, wanted).sum() / batch.sigma.numel()
     return separation / len(network.mean_power) + FIT * fit
 
 
@@ -82,7 +87,12 @@ def text_loss(network: TextGaussian, batch: Batch) -> Tensor:
     return (misfit(heard, v, noise_power) + EXPECTED * misfit(heard, expected, AUDIBLE)).mean()
 
 
-def misfit(source_power: Tensor, v: Tensor, noise_power: Tensor | float) -> Tensor:
-    """Itakura-Saito distance between what is heard, |S|^2 + sigma^2, and what was said of it; (batch,), mean over the cells."""
+def misfit(source_power: Tensor, v: Tensor, noise_power: Tensor | float, wanted: Tensor | None = None) -> Tensor:
+    """Itakura-Saito distance between what is heard, |S|^2 + sigma^2, and what was said of it; (batch,), mean over the cells, or
+    over those of `wanted`: bool, of a shape that fits theirs."""
     ratio = (source_power + noise_power) / (v + noise_power)
-    return (ratio - ratio.log() - 1).mean((1, 2, 3))
+    distance = ratio - ratio.log() - 1
+    if wanted is None:
+        return distance.mean((1, 2, 3))
+    counted = wanted.expand_as(distance)
+    return (distance * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3)).clamp_min(1)

@@ -113,6 +113,7 @@ def spec_of(config: TrainConfig) -> ModelSpec:
     return ModelSpec(
         sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
         conditional=config.network in ("local_gaussian", "open_unmix"),
+        hears_known=bool(config.arguments.get("hears_known")),
         length_multiple=8192 if kind == "msdm_unet" else 1,
     )  # fmt: skip
 
@@ -140,16 +141,27 @@ def fit_input(network: nn.Module, examples: Examples, batches: int = 20) -> None
 
 
 def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> float:
-    """Begin with a model's weights; returns the processor hours in them. ModelError where the folder is none, or of another
-    network."""
+    """Begin with a model's weights; returns the processor hours in them. It may be one that hears no known stems yet. ModelError
+    where the folder is none, or of another network."""
     card = read_card(folder)
-    if (card.network, card.arguments) != (config.network, config.arguments):
+    if (card.network, alike(card.arguments)) != (config.network, alike(config.arguments)):
         raise ModelError(
             f"The model {card.name} is a {card.network} with other arguments than the configuration's {config.network}.",
             "Give both the same, or leave out `start`.",
         )
-    network.load_state_dict(load_network(card).state_dict())
+    weights = network.state_dict()
+    for name, tensor in load_network(card).state_dict().items():
+        missing = weights[name].shape[1] - tensor.shape[1] if tensor.ndim > 1 else 0
+        weights[name] = (
+            torch.cat([tensor, tensor.new_zeros(len(tensor), missing, *tensor.shape[2:])], 1) if missing else tensor
+        )
+    network.load_state_dict(weights)  # what was not heard before has no weight yet
     return float(card.about.get("processor_hours", 0.0))
+
+
+def alike(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What must agree for weights to fit."""
+    return {key: value for key, value in arguments.items() if key != "hears_known"}
 
 
 def save(path: Path, step: int, spent: float, network, average, optimizer) -> None:

@@ -21,7 +21,7 @@ rng = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
-    return load_model(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", chunk=16384))
+    return load_model(write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", chunk=16384, hears_known=True))
 
 
 def stem(frames: int = RATE, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_there_is_a_request_here_for_every_task():
     assert set(REQUESTS) == set(TASKS)
 
 
-@pytest.mark.parametrize("known", ["replacement", "reconstruction", "reconstruction-fixed", "dps"])
+@pytest.mark.parametrize("known", ["heard", "replacement", "reconstruction", "reconstruction-fixed", "dps"])
 @pytest.mark.parametrize("task", REQUESTS)
 def test_known_cells_come_back_bit_for_bit_and_wanted_ones_are_made(model, task, known):
     request = REQUESTS[task]
@@ -84,6 +84,16 @@ def test_a_mixture_and_a_known_stem_leave_the_rest_to_the_others(model):
             assert np.abs(made["residual"]).max() < 1e-5
 
 
+def test_models_that_hear_known_stems_do_and_others_hear_them_through_noise(model, tmp_path):
+    deaf = load_model(write_tiny_model(tmp_path / "deaf", chunk=16384))
+    for each, as_replacement in ((deaf, True), (model, False)):
+        heard, replaced = (
+            perform(each, REQUESTS["accompany"], quick("accompany", known=known))["drums"]
+            for known in ("heard", "replacement")
+        )
+        assert np.array_equal(heard, replaced) == as_replacement
+
+
 def test_bars_of_one_stem_are_made_again_against_the_mixture(model):
     """A combination no paper has: regenerate a stretch of the guitar so that it fits a mixture."""
     grid = TASKS["regenerate"](REQUESTS["regenerate"], model.spec)
@@ -101,7 +111,7 @@ def test_bars_of_one_stem_are_made_again_against_the_mixture(model):
     st.integers(1, 2),
     st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4),
     st.sampled_from([None, "dirac", "gaussian"]),
-    st.sampled_from(["replacement", "reconstruction"]),
+    st.sampled_from(["heard", "replacement", "reconstruction"]),
 )
 def test_any_grid_keeps_what_it_must(model, frames, rate, channels, gaps, likelihood, known):
     """Random holes in random rows: locked cells bit-identical, length, rate and sum kept, all finite."""

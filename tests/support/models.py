@@ -17,13 +17,15 @@ TINY_PAPER = {
 }  # fmt: skip
 
 
-def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050) -> Path:
+def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050, hears_known: bool = False) -> Path:
     """Write `folder` as a model called by its last part; random but fixed weights, about 20 thousand. Returns folder."""
-    spec = ModelSpec(SOURCES, sample_rate, chunk, 0.05, conditional=True)
+    spec = ModelSpec(SOURCES, sample_rate, chunk, 0.05, conditional=True, hears_known=hears_known)
+    arguments = TINY | ({"hears_known": True} if hears_known else {})
     torch.manual_seed(0)
-    network = build("local_gaussian", TINY, spec)
+    network = build("local_gaussian", arguments, spec)
     torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
-    return write_model_folder(folder, spec, "local_gaussian", TINY, network.state_dict(), {"title": "random weights"})
+    about = {"title": "random weights"}
+    return write_model_folder(folder, spec, "local_gaussian", arguments, network.state_dict(), about)
 
 
 def write_smallest_model(folder: Path) -> Path:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.denoiser import Conditioning
 from engine.diffusion.noise import Noise
 from engine.errors import PresetError
 from engine.evaluation import posteriors
@@ -40,6 +41,33 @@ def test_the_closed_form_of_a_gap_is_kriging():
     )
 
 
+@pytest.mark.parametrize("make", [one_process, three_processes])
+def test_told_what_is_known_the_exact_denoiser_is_between_what_could_have_been_and_what_is_seen(make):
+    """With all noise it is the posterior's mean, in closed form; else against importance sampling of that posterior's gap."""
+    prior, generator, known = make(), torch.Generator().manual_seed(0), torch.ones(1, 1, 96, dtype=torch.bool)
+    known[..., 42:50] = False
+    clean = prior.sample(1, generator)
+    mean, _ = prior.given(known[0, 0], clean[0, 0, known[0, 0]])
+    lost = prior(clean, torch.tensor(1e6), Conditioning(known=known))
+    torch.testing.assert_close(lost[~known].double(), mean, atol=1e-4, rtol=0)
+    assert torch.equal(lost[known], clean[known])
+    noisy = clean + ~known * 0.5 * torch.randn(clean.shape, generator=generator)
+    found = prior(noisy, torch.tensor(0.5), Conditioning(known=known))
+    barely = prior(noisy.where(~known, clean + 1e-3 * torch.randn(clean.shape, generator=generator)), torch.tensor(0.5))
+    assert (found - clean)[~known].square().mean() < (barely - clean)[~known].square().mean()
+    torch.testing.assert_close(prior(noisy, torch.tensor(1e-4), Conditioning(known=known)), noisy, atol=1e-2, rtol=0)
+
+
+def test_a_denoiser_that_hears_known_cells_leads_to_the_posterior_itself(monkeypatch):
+    names = ("heard", "reconstruction, normalised 0.2, 3 repeats")
+    monkeypatch.setattr(posteriors, "METHODS", {name: posteriors.METHODS[name] for name in names})
+    rows = {(row.prior, row.method): row for row in posteriors.infill_table(observations=6, samples=100)}
+    for prior in posteriors.PRIORS:
+        exact, guided_rows = (rows[prior, name] for name in names)
+        assert exact.distance < guided_rows.distance
+        assert exact.bias < 0.1  # what is left is the sampler's
+
+
 def test_reconstruction_guidance_is_twice_as_close_as_replacement(monkeypatch):
     names = ("replacement", "reconstruction, normalised 0.2, 3 repeats")
     monkeypatch.setattr(posteriors, "METHODS", {name: posteriors.METHODS[name] for name in names})
@@ -56,7 +84,7 @@ def test_dirac_and_gaussian_lie_on_either_side_of_the_truth_and_correction_helps
         assert rows[f"{name}, corrected"].distance < rows[name].distance
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if name != "replacement"])
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in ("replacement", "heard")])
 def test_the_gradient_reaches_the_gap_through_the_estimate(name):
     """A(x) in place of A(D(x)) has no gradient in the gap at all; ours has, and it is what moves the gap."""
     prior, known = one_process(), torch.ones(1, 1, 96, dtype=torch.bool)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.models import TINY
 
 from engine.denoiser import Conditioning
@@ -12,9 +14,9 @@ from engine.networks.unet2d import Overview
 SAMPLES = 9001
 
 
-def network(trained: bool) -> LocalGaussian:
+def network(trained: bool, **arguments) -> LocalGaussian:
     torch.manual_seed(0)
-    made = LocalGaussian(4, **TINY).eval()
+    made = LocalGaussian(4, **TINY, **arguments).eval()
     if trained:
         torch.nn.init.normal_(made.unet.leave.weight, std=0.5)
         torch.nn.init.normal_(made.unet.overview.leave.weight, std=0.5)
@@ -76,6 +78,46 @@ def test_a_batch_of_both_kinds_equals_each_alone(noisy):
         alone = made.estimate(cells, sigma, None)
     torch.testing.assert_close(both[0], given[0], rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(both[1], alone[1], rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_known_comes_back_and_the_rest_adds_up_to_its_mixture(noisy):
+    made, known = network(True, hears_known=True), torch.zeros(noisy.shape, dtype=torch.bool)
+    known[0, 1] = known[1, :, 3000:6000] = True
+    mixture = (noisy * ~known).sum(1) + 0.05 * ~known.all(1)
+    with torch.no_grad():
+        stems = made(noisy, torch.tensor(0.5), Conditioning(mixture, known=known))
+    torch.testing.assert_close(stems[0, 1], noisy[0, 1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(stems[1, :, 3600:5400], noisy[1, :, 3600:5400], rtol=0, atol=1e-5)  # whole frames
+    torch.testing.assert_close(stems[0, [0, 2, 3]].sum(0), mixture[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(stems[1, :, :2400].sum(0), mixture[1, :2400], rtol=0, atol=1e-5)
+
+
+def test_others_hear_what_is_known_and_before_training_they_do_not_care(noisy):
+    known = torch.zeros(noisy.shape, dtype=torch.bool)
+    known[:, 0] = True
+    other = noisy.clone()
+    other[:, 0] *= 3
+    told, sigma = Conditioning(known=known), torch.tensor(0.5)
+    with torch.no_grad():
+        deaf, fresh, trained = network(True), network(False, hears_known=True), network(True, hears_known=True)
+        torch.testing.assert_close(deaf(noisy, sigma, told), deaf(noisy, sigma))
+        torch.testing.assert_close(fresh(noisy, sigma, told)[:, 1:], fresh(other, sigma, told)[:, 1:])
+        assert (trained(noisy, sigma, told) - trained(other, sigma, told))[:, 1:].abs().max() > 1e-5
+        assert (trained(noisy, sigma, told) - trained(noisy, sigma))[:, 1:].abs().max() > 1e-5
+
+
+@given(st.integers(1, 4000), st.lists(st.integers(0, 4000), max_size=6))
+def test_a_frame_is_known_when_all_it_hears_is(samples, unknown):
+    made, known = network(False, hears_known=True), torch.ones(1, 1, samples, dtype=torch.bool)
+    known[..., [place for place in unknown if place < samples]] = False
+    found = made.known_cells(known)[0, 0, 0]
+    touched = made.transform((~known).float())[0, 0].abs().amax(0) > 0
+    assert len(found) == 1 + samples // made.hop
+    assert not (touched & found).any(), "no frame with unknown samples in it counts as known"
+    frames = torch.arange(len(found))[:, None] * made.hop + torch.arange(made.fft)[None] - made.fft // 2
+    inside = (frames >= 0) & (frames < samples)
+    expected = (known[0, 0, frames.clamp(0, samples - 1)] | ~inside).all(1)
+    assert torch.equal(found, expected)
 
 
 def test_sigma_may_differ_by_item(noisy):

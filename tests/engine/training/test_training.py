@@ -4,6 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,10 @@ from torch import nn
 
 from engine.errors import DataError, ModelError
 from engine.models import load_model
+from engine.networks import build
 from engine.training import read_config, train
-from engine.training.trainer import one_step
+from engine.training.examples import BLIND, Examples
+from engine.training.trainer import one_step, start_from
 
 
 def losses_of(config, run, stop_after=None) -> list[float]:
@@ -116,6 +119,81 @@ def test_a_run_begins_with_the_weights_it_is_told_to(config, tmp_path):
     config.write_text(re.sub(r"context = \d+", "context = 2", config.read_text()))
     with pytest.raises(ModelError, match="other arguments"):
         train(config, tmp_path / "third")
+
+
+def hearing(config) -> None:
+    config.write_text(
+        "known = 0.8\nvarispeed = 0.5\nequalised = 0.5\n" + re.sub(r" \}", ", hears_known = true }", config.read_text())
+    )
+
+
+def test_a_network_that_hears_known_stems_goes_on_from_one_that_does_not(config, tmp_path):
+    train(config, tmp_path / "deaf")
+    first = load_model(tmp_path / "deaf" / "tones")
+    hearing(config)
+    config.write_text(
+        f'start = "{tmp_path / "deaf" / "tones"}"\n' + config.read_text().replace("steps = 12", "steps = 1")
+    )
+    network = build("local_gaussian", read_config(config).arguments, first.spec)
+    start_from(tmp_path / "deaf" / "tones", network, read_config(config))
+    x = 0.1 * torch.randn(1, 4, 3000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(network(x, torch.tensor(0.1)), first.denoiser(x, torch.tensor(0.1)))
+    train(config, tmp_path / "hearing")
+    second = load_model(tmp_path / "hearing" / "tones")
+    assert second.spec.hears_known
+    assert not first.spec.hears_known
+
+
+def test_examples_with_known_stems_are_real_songs_with_something_left_to_make(config):
+    hearing(config)
+    read = replace(read_config(config), remix=1.0, mask=0.5, varispeed=0.0, equalised=0.0)
+    examples, kinds = Examples(read), set()
+    for step in range(40):
+        batch = examples.batch(step)
+        for known, sigma, clean in zip(batch.known, batch.sigma, batch.clean, strict=True):
+            kinds.add("none" if not known.any() else "stems" if (known == known[:, :1]).all() else "stretch")
+            assert not known.all()
+            assert not (known.any() and sigma >= BLIND)
+            if known.any():
+                assert of_one_song(clean), "others' stems would teach it that they mean nothing"
+    assert kinds == {"none", "stems", "stretch"}
+
+
+def of_one_song(stems: torch.Tensor) -> bool:
+    """The two songs of the test lie a semitone apart: whether the loudest pitches of all stems that sound for long do not."""
+    found = [pitch(stem) / of for stem, of in zip(stems[1:], (1500, 440, 880), strict=True) if sounds(stem)]
+    return not found or max(found) / min(found) < 1.03
+
+
+def sounds(stem: torch.Tensor) -> bool:
+    return bool((stem.abs() > 1e-3 * stem.abs().max()).float().mean() > 0.4)
+
+
+def pitch(stem: torch.Tensor) -> float:
+    """Hz, of the loudest."""
+    return float(torch.fft.rfft(stem, 1 << 17).abs().argmax()) * 8000 / (1 << 17)
+
+
+def test_a_crop_is_played_up_to_three_semitones_off_and_is_as_long_as_ever(config):
+    hearing(config)
+    read = replace(read_config(config), varispeed=1.0, equalised=0.0, remix=0.0, known=0.0)
+    examples, found = Examples(read), []
+    for step in range(10):
+        for drums in examples.batch(step).clean[:, 1]:
+            assert drums.shape == (4000,)
+            if sounds(drums):
+                found.append(pitch(drums) / 1500)
+    assert min(found) > 2 ** (-3.2 / 12)
+    assert max(found) < 2 ** (4.2 / 12)  # the second song is a semitone higher
+    assert max(found) / min(found) > 2 ** (3 / 12)
+
+
+def test_what_is_known_is_told_to_no_network_that_cannot_hear_it(config):
+    config.write_text("known = 0.5\n" + config.read_text())
+    with pytest.raises(DataError, match="does not hear") as caught:
+        read_config(config)
+    assert "hears_known" in caught.value.hint
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused_with_a_way_on(config, tmp_path):
