@@ -4,6 +4,7 @@
 #include <DistrhoUtils.hpp>
 
 #include <memory>
+#include <string>
 
 #include "core/core.hpp"
 #include "wire/talker.hpp"
@@ -24,5 +25,7 @@ struct Parts {
 
 // plugin: what DPF gives a window for its plug-in.
 Parts parts_of(void* plugin);
+// The same plug-in hears what its host calls the track, see dpf.cmake.
+void name_track(void* plugin, const std::string& name);
 
 END_NAMESPACE_DISTRHO

@@ -242,6 +242,10 @@ class StemweavePlugin : public Plugin {
 
 Parts parts_of(void* plugin) { return static_cast<StemweavePlugin*>(static_cast<Plugin*>(plugin))->parts(); }
 
+void name_track(void* plugin, const std::string& name) {
+    if (const auto talker = parts_of(plugin).talker.lock()) talker->set_hosts_name(name);
+}
+
 Plugin* createPlugin() { return new StemweavePlugin(); }
 
 END_NAMESPACE_DISTRHO

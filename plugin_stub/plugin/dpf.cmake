@@ -14,9 +14,6 @@ else()
 endif()
 set(DPF_FOLDER ${CMAKE_CURRENT_BINARY_DIR}/dpf-source)
 file(STRINGS ${DPF_ORIGINAL}/distrho/src/DistrhoPluginVST3.cpp PLAYS_ALL_BUSES REGEX "data->outputs\\[b\\]")
-if(PLAYS_ALL_BUSES)
-  file(COPY ${DPF_ORIGINAL}/distrho/src/DistrhoPluginVST3.cpp DESTINATION ${DPF_FOLDER}/distrho/src)
-endif()
 file(COPY ${DPF_ORIGINAL}/ DESTINATION ${DPF_FOLDER}
   PATTERN DistrhoPluginVST3.cpp EXCLUDE PATTERN DistrhoPluginCLAP.cpp EXCLUDE PATTERN DistrhoUIVST3.cpp EXCLUDE
   PATTERN DistrhoPluginJACK.cpp EXCLUDE PATTERN .git EXCLUDE)
@@ -95,6 +92,53 @@ correct_dpf(distrho/src/DistrhoUIVST3.cpp
         rect->bottom = static_cast<int32_t>(rect->bottom * scaleFactor + 0.5);
        #else
         UIExporter tmpUI(nullptr, 0, view->sampleRate,]])
+
+# CLAP and VST3: what the host calls the track, which DPF does not ask for.
+correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
+  [[#include "clap/ext/timer-support.h"
+]]
+  [[#include "clap/ext/timer-support.h"
+#include "plugin/ClapTrack.hpp"
+]])
+correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
+  [[        return fHostExtensions.init();
+    }
+]]
+  [[        trackChanged();
+        return fHostExtensions.init();
+    }
+
+    void trackChanged() { name_track_of(fHost, fPlugin.getInstancePointer()); }
+]])
+correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
+  [[    if (std::strcmp(id, CLAP_EXT_PARAMS) == 0)]]
+  [[    if (is_track_info(id))
+        return &kTrackInfo<PluginCLAP>;
+    if (std::strcmp(id, CLAP_EXT_PARAMS) == 0)]])
+correct_dpf(distrho/src/DistrhoPluginVST3.cpp
+  [[#include "travesty/host.h"
+]]
+  [[#include "travesty/host.h"
+#include "plugin/Vst3Channel.hpp"
+]])
+correct_dpf(distrho/src/DistrhoPluginVST3.cpp
+  [[    // cached values
+    v3_component_handler** handler;
+]]
+  [[    ChannelListener<dpf_edit_controller> channel;
+    // cached values
+    v3_component_handler** handler;
+]])
+correct_dpf(distrho/src/DistrhoPluginVST3.cpp
+  [[        d_debug("query_interface_edit_controller => %p %s %p | WARNING UNSUPPORTED", self, tuid2str(iid), iface);]]
+  [[        if (v3_tuid_match(iid, kChannelListener))
+        {
+            ++controller->refcounter;
+            *iface = controller->channel.of(self);
+            return V3_OK;
+        }
+
+        d_debug("query_interface_edit_controller => %p %s %p | WARNING UNSUPPORTED", self, tuid2str(iid), iface);]])
 
 # JACK: where there is no screen the program goes on without its window.
 correct_dpf(distrho/src/DistrhoPluginJACK.cpp

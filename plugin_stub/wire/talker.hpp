@@ -87,11 +87,12 @@ class Talker {
     void restore(const std::string& text);
     // The server's address; empty: $STEMWEAVE_SERVER, else this machine's.
     void set_server(const std::string& address);
-    // The session whose tracks belong together, saved with the project; until one is set, that of the host's process. What this track
-    // is called.
+    // The session whose tracks belong together, saved with the project; until one is set, that of the host's process.
     std::string session() const;
     void set_session(const std::string& key);
+    // What this track is called: as somebody typed it, saved with the project; else as the host says.
     void set_name(const std::string& name);
+    void set_hosts_name(const std::string& name);
     // Which cells of the grid stay as they are when stems are made anew; saved with the project.
     Locks locks() const;
     void set_locks(const Locks& locks);

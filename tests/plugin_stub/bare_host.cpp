@@ -5,7 +5,7 @@
 //                               where they should be, "same": that are the track itself, "other": that are anything else but
 //                               silence}
 //   separate | accompany | infill | regenerate | cancel
-//   session KEY | role NUMBER | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
+//   session KEY | name TEXT | hosts_name TEXT | role NUMBER | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
 //   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
@@ -200,6 +200,12 @@ int main() {
             std::string key;
             words >> key;
             host.talker->set_session(key);
+            std::puts("{}");
+        } else if (command == "name" || command == "hosts_name") {
+            std::string name;
+            std::getline(words >> std::ws, name);
+            if (command == "name") host.talker->set_name(name);
+            else host.talker->set_hosts_name(name);
             std::puts("{}");
         } else if (command == "role") {
             words >> position;

@@ -1,0 +1,193 @@
+#include "talker_shared.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+
+namespace stemweave {
+namespace {
+
+constexpr int kTurn = 64;   // messages taken before the recording is looked at again
+constexpr int kShort = 5;   // milliseconds between two looks at the recording while something happens
+constexpr int kLong = 40;   // and while nothing does
+
+constexpr std::chrono::milliseconds kOutlineEvery{300};
+constexpr size_t kOutlineColumns = 240;
+
+}  // namespace
+
+void Talker::Shared::run() {
+    server_ = std::make_unique<Server>();
+    while (!stop) {
+        const Wishes asked = wishes();
+        const bool came = listen();  // after the wishes: what was played before them belongs to the job
+        core->player.collect();
+        if (server_->look_after() == Server::News::lost) forget_server();
+        announce();
+        follow_settings();
+        follow(asked);
+        keep();
+        tell();
+        outline();
+        receive(came || jobs_.is_busy() ? kShort : kLong);
+    }
+    take_down(session_.id());
+    server_->leave();
+    server_.reset();
+}
+
+void Talker::Shared::follow_settings() {
+    std::optional<Restored> restore;
+    std::optional<std::string> address;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        restore.swap(to_restore);
+        address.swap(to_connect);
+    }
+    if (restore) jobs_.bring_back(restore->recipe, restore->stems);
+    if (!address) return;
+    server_->choose(*address);
+    forget_server();
+}
+
+Wishes Talker::Shared::wishes() {
+    const bool cancel = wants_cancel.exchange(false);
+    return {cancel, wants_separation.exchange(false), wants_together != Together::nothing};
+}
+
+// What the callback recorded since; whether there was anything.
+bool Talker::Shared::listen() {
+    const bool came = core->capture.drain(
+        [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
+    outgrown_ = outgrown_ || came;
+    return came;
+}
+
+void Talker::Shared::follow(const Wishes& asked) {
+    if (asked.cancel) jobs_.cancel(*server_);
+    const bool busy = jobs_.is_busy();  // asking again while a job runs replaces nothing
+    if (busy) wants_together = Together::nothing;
+    try {
+        if (asked.separation && !busy) jobs_.separate(*server_, take_);
+        if (asked.together && session_.is_known()) do_together(wants_together.exchange(Together::nothing));
+    } catch (const std::bad_alloc&) {
+        jobs_.no_room();
+    }
+}
+
+void Talker::Shared::do_together(Together task) {
+    Locks locked;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        locked = locks;
+    }
+    switch (task) {
+    case Together::nothing: return;
+    case Together::accompany: return jobs_.accompany(*server_, session_, stems(), locked);
+    case Together::infill: return jobs_.refill(*server_, session_, stems(), stretch(), "infill", locked);
+    case Together::regenerate: return jobs_.refill(*server_, session_, stems(), stretch(), "regenerate", locked);
+    }
+}
+
+// Those that are switched on.
+std::vector<std::string> Talker::Shared::stems() const {
+    std::vector<std::string> names;
+    for (int stem = 0; stem < kStems; ++stem) {
+        if (wanted >> stem & 1) names.emplace_back(kStemNames[stem]);
+    }
+    return names;
+}
+
+// Of the timeline, to be filled.
+Range Talker::Shared::stretch() const {
+    const double from = fill_from, to = fill_to, rate = core->sample_rate();
+    return to > from ? Range{std::llround(from * rate), std::llround(to * rate)} : core->loop.range();
+}
+
+void Talker::Shared::announce() {
+    if (!server_->is_connected()) return;
+    const Range hull = take_.hull();
+    Track mine{"", "", kRoles[role], static_cast<int>(std::lround(take_.sample_rate())), hull.start, hull.frames(), core->takes_part};
+    std::string key;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        mine.name = name.empty() ? hosts_name : name;
+        key = session;
+    }
+    session_.announce(server_->link(), mine, key, wants_together != Together::nothing);
+}
+
+// The server does not know us any more.
+void Talker::Shared::forget_server() {
+    session_.forget();
+    jobs_.wait();
+}
+
+void Talker::Shared::receive(int wait) {
+    Frames frames = server_->receive(wait);
+    for (int turn = 1; !frames.empty() && !stop; ++turn) {
+        const auto message = frames.size() <= 2 ? Message::read(frames[0].data(), frames[0].size()) : std::nullopt;
+        if (message) {
+            server_->is_alive();
+            handle(*message, frames.size() == 2 ? frames[1] : std::string());
+        }
+        if (turn == kTurn) return;
+        frames = server_->receive(0);
+    }
+}
+
+void Talker::Shared::handle(const Message& message, const std::string& payload) {
+    if (message.type() == "give") listen();  // all that was played until somebody asked for it
+    if (session_.handle(server_->link(), take_, message)) return jobs_.hear_of_tracks(*server_, session_);
+    switch (server_->handle(message)) {
+    case Server::News::none: return;
+    case Server::News::lost: return forget_server();
+    case Server::News::arrived: return jobs_.resume(*server_);
+    case Server::News::other: return jobs_.handle(*server_, message, payload);
+    }
+}
+
+void Talker::Shared::keep() {
+    const auto made = jobs_.keep();
+    if (!made) return;
+    std::lock_guard<std::mutex> lock(mutex);
+    recipe = *made;
+}
+
+void Talker::Shared::tell() {
+    connection = server_->connection();
+    state = wants_together != Together::nothing ? JobState::waiting : jobs_.state();
+    progress = jobs_.progress();
+    tracks = static_cast<int>(session_.tracks().size());
+    std::lock_guard<std::mutex> lock(mutex);
+    status.connection = connection;
+    status.job = state;
+    status.progress = progress;
+    status.recorded = take_.hull();
+    status.lost = core->capture.lost();
+    status.tracks = tracks;
+    status.context = session_.hull();
+    status.stretch = stretch();
+    status.server = server_->address();
+    status.protocol = server_->protocol();
+    status.package = server_->package();
+    status.models = server_->models();
+    status.message = !jobs_.trouble().empty() ? jobs_.trouble() : server_->trouble();
+    if (!status.message.empty()) status.last_trouble = status.message;
+    status.folder = jobs_.folder();
+    status.takes = jobs_.takes();
+    status.session = session;
+    status.me = session_.id();
+    if (!(status.members == session_.members())) status.members = session_.members();
+}
+
+// Hung where the windows of this process look.
+void Talker::Shared::outline() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!outgrown_ || now - outlined_ < kOutlineEvery) return;
+    outgrown_ = false;
+    outlined_ = now;
+    hang(session_.id(), {take_.hull(), take_.outline(kOutlineColumns)});
+}
+
+}  // namespace stemweave
