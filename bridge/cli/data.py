@@ -251,7 +251,7 @@ def bench(
         elif suite == "guidance":
             rows = bench_guidance(model, rounds)
         elif suite == "scale":
-            rows = list(bench_scale(model, minutes or MINUTES))
+            rows = [_told(row, SUITES[suite]) for row in bench_scale(model, minutes or MINUTES)]
         elif suite == "peers":
             rows = bench_peers(rounds) + bench_separators(rounds, model)
         else:
@@ -263,6 +263,12 @@ def bench(
     for row in rows:
         table.add_row(*(_shown(row.get(key)) for key in SUITES[suite].values()))
     out.print(table)
+
+
+def _told(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    """The row, said on stderr as soon as it is there: of an hour of song the next one takes minutes."""
+    err.print(", ".join(f"{heading} {_shown(row.get(key))}" for heading, key in columns.items()), soft_wrap=True)
+    return row
 
 
 def _shown(value: Any) -> str:

@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from bridge import scale
+from bridge.cli.app import app
 
 
 def test_it_reports_parity_and_writes_what_it_says(stemweave, tmp_path):
@@ -33,3 +37,18 @@ def test_what_there_is_not_is_told(refused, stemweave, tmp_path, options, words)
 
 def test_an_unknown_suite_of_benchmarks_is_told(refused, stemweave):
     refused(stemweave("bench", "abacus"), "There is no suite called 'abacus'", "denoiser")
+
+
+def test_rows_that_take_minutes_each_are_told_as_they_come(monkeypatch):
+    """The hour's may never come: somebody may stop it, or memory end."""
+
+    def measured(model, minutes):
+        yield {"minutes": 7.0, "backend": "torch", "wall": 0.123}
+        raise MemoryError
+
+    monkeypatch.setattr(scale, "bench_scale", measured)
+    found = CliRunner().invoke(app, ["bench", "scale", "--json"])
+    assert isinstance(found.exception, MemoryError)
+    assert "minutes 7.000" in found.stderr
+    assert "s a second of song 0.123" in found.stderr
+    assert not found.stdout
