@@ -11,6 +11,7 @@ from bridge.contexts import Contexts, Gathering
 from bridge.delivery import Delivery
 from bridge.doors import Doors
 from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
+from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
 from bridge.logs import event
 from bridge.protocol import (
@@ -56,8 +57,8 @@ Payload = bytes | memoryview
 class Answers:
     """Of one server. heard: each client that is there to when it last said something."""
 
-    def __init__(self, server: "Server", doors: Doors, delivery: Delivery):
-        self._server, self._doors, self._delivery = server, doors, delivery
+    def __init__(self, server: "Server", doors: Doors, delivery: Delivery, intake: Intake):
+        self._server, self._doors, self._delivery, self._intake = server, doors, delivery, intake
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
         self._owed: Counter[tuple[bytes, str]] = (
@@ -87,21 +88,13 @@ class Answers:
                 self._fail_job(client, error.job, errors.DAMAGED, error.message, error.hint)
             except ProtocolError as error:
                 self._delivery.fail(client, errors.PROTOCOL, error.message, error.hint)
-            except BridgeError as error:
-                code = errors.CONTEXT if isinstance(error, ContextError) else errors.DAMAGED
-                self._fail_job(client, getattr(message, "job", ""), code, error.message, error.hint)
-            except OSError as error:
-                said = (
-                    f"The audio cannot be kept: {error.strerror}.",
-                    "Free some space on the server's disk, then try again.",
-                )
-                self._fail_job(client, getattr(message, "job", ""), "no_resource", *said)
-            except Exception:  # a fault of ours must not cost the other clients their server
-                log.exception("fault in answering a message")
-                self._fail_job(client, getattr(message, "job", ""), errors.INTERNAL, "The server made a mistake.")
+            except Exception as error:
+                self._fail_job(client, getattr(message, "job", ""), *_refusal(error))
 
-        for client, job in list(self._owed):
-            self._give_back(client, job)
+        for client, job, size in self._intake.written():
+            self._stored(client, job, size)
+        for client, name in list(self._owed):
+            self._give_back(client, name)
 
     def _give_back(self, client: bytes, job: str) -> None:
         """Credit for what was taken of a job, unless it has ended since."""
@@ -228,13 +221,29 @@ class Answers:
         if job is None:
             return
         self._server.metrics.received.inc(len(payload))
-        if job.append(message.offset, payload):
+        if job.take(message.offset, payload):
+            self._intake.put(client, job, payload)
             if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
                 self._ask_to_give(job, job.gathering)
-            if job.whole():
-                self._server.jobs.uploaded(job)
         elif job.received == message.offset and payload:
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
+        else:
+            self._owe(client, job)
+
+    def _stored(self, client: bytes, job: Job, size: int) -> None:
+        """A chunk is on the disk, unless that is full."""
+        if job.state != "uploading" or self._server.jobs.by_id.get(job.id) is not job:
+            return
+        try:
+            job.note_stored(size)
+            if job.whole():
+                self._server.jobs.uploaded(job)
+            self._owe(client, job)
+        except Exception as error:
+            self._delivery.end(job, "failed", _refusal(error))
+
+    def _owe(self, client: bytes, job: Job) -> None:
+        """Credit for one chunk more."""
         self._owed[client, job.id] += 1
         if (
             self._owed[client, job.id] >= protocol.CREDIT // 4
@@ -299,3 +308,14 @@ class Answers:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self._server.jobs.forget(job)
         self._server.jobs.make_room()
+
+
+def _refusal(error: Exception) -> limits.Refusal:
+    """How a job's client is told of an error. A fault of ours must not cost the other clients their server."""
+    if isinstance(error, BridgeError):
+        return errors.CONTEXT if isinstance(error, ContextError) else errors.DAMAGED, error.message, error.hint
+    if isinstance(error, OSError):
+        said = f"The audio cannot be kept: {error.strerror}."
+        return "no_resource", said, "Free some space on the server's disk, then try again."
+    log.error("fault in answering a message", exc_info=error)
+    return errors.INTERNAL, "The server made a mistake.", ""

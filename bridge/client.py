@@ -1,6 +1,5 @@
 """The Python client: a job over ZeroMQ that reads like a function call."""
 
-import hashlib
 import os
 import threading
 import time
@@ -16,38 +15,28 @@ from bridge import protocol
 from bridge.doors import approach, in_place
 from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
-    Accepted,
     AudioShape,
     Bye,
     Cancel,
-    Cancelled,
-    Chunk,
-    Credit,
-    Done,
     Error,
     Hello,
     Message,
     Part,
     Ping,
     Pong,
-    Progress,
     Report,
     Status,
-    Stretch,
     Submit,
     Welcome,
 )  # fmt: skip
+from bridge.transfer import Audio, OnPartial, OnProgress, Transfer
 from engine.audio import Song
-from engine.errors import Cancelled as CancelledError
 from engine.request import MIXTURE, Request
 
 ADDRESS = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}"
 SILENT_AFTER = 10.0  # seconds without a word from the server after which it is given up
 KEPT_SILENT_AFTER = 60.0  # the same for a job that the server keeps, which a restart or a cable put back brings again
 HINT = "Start one with: stemweave serve"
-
-OnProgress = Callable[[float], None]
-OnPartial = Callable[[int, dict[str, np.ndarray]], None]
 
 
 def find_server(address: str = ADDRESS, timeout: float = 0.3) -> Welcome | None:
@@ -177,12 +166,11 @@ class Client:
         if any(part.shape[0] != channels for part in parts.values()):
             raise BridgeError("What was given differs in channels.", "Make all of it mono, or all of it stereo.")
         announced = [Part(name, part.shape[1]) for name, part in parts.items()]
-        audio = _interleaved(list(parts.values()), channels)
-        del parts  # a song that was not in memory is there only once
-        expected = len(audio) + round(request.seconds * request.sample_rate)
-        transfer = _Transfer(self, job or str(uuid.uuid4()), audio, expected, on_progress, on_partial)
+        audio = Audio(list(parts.values()), channels)
+        expected = audio.frames + round(request.seconds * request.sample_rate)
+        transfer = Transfer(self._send_frames, job or str(uuid.uuid4()), audio, expected, on_progress, on_partial)
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
-        shape = AudioShape(request.sample_rate, channels, len(audio), hashlib.sha256(audio.data).hexdigest())
+        shape = AudioShape(request.sample_rate, channels, audio.frames, audio.sha256())
         submit = Submit(
             transfer.job, shape, preset, overrides, announced,
             list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
@@ -297,109 +285,3 @@ class Client:
             if isinstance(message, Error) and not message.job:
                 raise RemoteError(message.code, message.message, message.hint, message.retryable)
         raise BridgeError(f"No stemweave server answers at {self.address}.", HINT)
-
-
-def _interleaved(parts: list[np.ndarray], channels: int) -> np.ndarray:
-    """Parts of (channels, n) end to end, (frames, channels) as they are sent."""
-    audio = np.empty((sum(part.shape[1] for part in parts), channels), "<f4")
-    start = 0
-    for part in parts:
-        for channel in range(channels):  # thrice as fast as all of them at once
-            audio[start : start + part.shape[1], channel] = part[channel]
-        start += part.shape[1]
-    return audio
-
-
-class _Transfer:
-    """One job's audio, both ways, and how it ended."""
-
-    def __init__(self, client: Client, job: str, audio: np.ndarray, expected: int, on_progress, on_partial):
-        self.client, self.job, self.audio, self.expected = client, job, audio, expected
-        self.on_progress, self.on_partial = on_progress, on_partial
-        self.sent = self.owed = 0
-        self.stems: dict[str, _Stem] = {}
-        self.told = 0
-        self.result: dict[str, np.ndarray] | None = None
-
-    def handle(self, message: Message, payload: bytes | memoryview) -> None:
-        if getattr(message, "job", None) not in ("", self.job):
-            return
-        if isinstance(message, Accepted):
-            self.sent, self.owed = message.received, 0
-            self.client._send(Credit(self.job, protocol.CREDIT))
-        elif isinstance(message, Credit):
-            self._upload(message.chunks)
-        elif isinstance(message, Chunk):
-            self._download(message, payload)
-        elif isinstance(message, Stretch):
-            self._tell(message.frames)
-        elif isinstance(message, Progress) and self.on_progress:
-            self.on_progress(message.fraction)
-        elif isinstance(message, Cancelled):
-            raise CancelledError()
-        elif isinstance(message, Error):
-            raise RemoteError(message.code, message.message, message.hint, message.retryable)
-        elif isinstance(message, Done):
-            self._finish(message)
-
-    def have(self) -> dict[str, int]:
-        """Stem to the frames that are here from its beginning on."""
-        return {name: stem.filled for name, stem in self.stems.items()}
-
-    def _upload(self, chunks: int) -> None:
-        size = protocol.CHUNK_BYTES // (4 * self.audio.shape[1])
-        for _ in range(chunks):
-            if self.sent >= len(self.audio):
-                return
-            piece = self.audio[self.sent : self.sent + size]
-            self.client._send_frames(protocol.chunk(self.job, "", self.sent, piece.data))
-            self.sent += len(piece)
-
-    def _download(self, message: Chunk, payload: bytes | memoryview) -> None:
-        if message.stem not in self.stems:
-            self.stems[message.stem] = _Stem(self.audio.shape[1], self.expected)
-        self.stems[message.stem].put(message.offset, payload)
-        self.owed += 1
-        if self.owed >= protocol.CREDIT // 4:  # each wakes the server, and what is under way hides the wait
-            self.client._send(Credit(self.job, self.owed))
-            self.owed = 0
-
-    def _tell(self, ready: int) -> None:
-        ready = min([ready, *(stem.filled for stem in self.stems.values())]) if self.stems else 0
-        if self.on_partial and ready > self.told:
-            partial = {name: stem.samples[:, self.told : ready] for name, stem in self.stems.items()}
-            self.on_partial(self.told, partial)
-        self.told = max(self.told, ready)
-
-    def _finish(self, message: Done) -> None:
-        for name, digest in message.stems.items():
-            if self.stems[name].sha.hexdigest() != digest:
-                raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
-        self.result = {
-            name: np.ascontiguousarray(self.stems.pop(name).samples[:, : message.frames]) for name in message.stems
-        }
-
-
-class _Stem:
-    """A stem as it comes. samples: (channels, at least what has come); filled: frames that are here without a gap; sha: of those.
-    expected: frames there will probably be, though a task may make more."""
-
-    def __init__(self, channels: int, expected: int):
-        self.samples = np.zeros((channels, expected), np.float32)
-        self.filled, self.sha = 0, hashlib.sha256()
-
-    def put(self, offset: int, payload: bytes | memoryview) -> None:
-        channels, room = self.samples.shape
-        piece = np.frombuffer(payload, dtype="<f4").reshape(-1, channels)
-        end = offset + len(piece)
-        if end > room:
-            self.samples = np.pad(self.samples, ((0, 0), (0, end + room // 2 - room)))
-        for channel in range(channels):  # twice as fast as all of them at once
-            self.samples[channel, offset:end] = piece[:, channel]
-        if offset == 0:  # from its beginning, perhaps once more after a cut
-            self.filled, self.sha = 0, hashlib.sha256()
-        if (
-            offset <= self.filled < end
-        ):  # what lies beyond a gap: something was lost with a link, and all of it will come again
-            self.sha.update(memoryview(payload)[4 * channels * (self.filled - offset) :])
-            self.filled = end

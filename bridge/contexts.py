@@ -83,6 +83,10 @@ class Gathering:
     parts: tuple[Part, ...]
     due: deque[tuple[bytes, int]]
 
+    def due_from(self, client: bytes) -> bool:
+        """Whether it is this client's turn; nobody's, once all of it has come."""
+        return bool(self.due) and self.due[0][0] == client
+
     def replace(self, before: bytes, client: bytes) -> None:
         """A track that was to give has another connection."""
         self.due = deque((client if giver == before else giver, end) for giver, end in self.due)

@@ -57,13 +57,16 @@ class Order:
 @dataclass
 class Job:
     """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
-    uploaded. gathering: who uploads them, where that is not the owner. credit: chunks its client still takes."""
+    uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
+    credit: chunks its client still takes."""
 
     order: Order
     owner: Any
     state: State = "uploading"
     keep: bool = False
     received: int = 0
+    stored: int = 0
+    trouble: Exception | None = None
     gathering: Gathering | None = None
     fraction: float = 0.0  # of its computing, 0 to 1
     tries: int = 0
@@ -100,7 +103,7 @@ class Job:
         """Whether it is this client's turn to upload."""
         if self.state != "uploading":
             return False
-        return self.owner == client if self.gathering is None else self.gathering.due[0][0] == client
+        return self.owner == client if self.gathering is None else self.gathering.due_from(client)
 
     def line(self) -> Line:
         """What others may see of it."""
@@ -121,7 +124,7 @@ class Job:
         path = self.order.folder / INPUT
         size = self.frame_bytes()
         if size and path.exists():
-            self.received = path.stat().st_size // size
+            self.received = self.stored = path.stat().st_size // size
             with open(path, "r+b") as file:
                 file.truncate(self.received * size)
                 self.upload_hash = hashlib.file_digest(file, "sha256")
@@ -130,24 +133,27 @@ class Job:
         """Bytes of one frame of all channels."""
         return 4 * self.order.audio.channels if self.order.audio else 0
 
-    def append(self, offset: int, payload: bytes | memoryview) -> bool:
-        """Store an uploaded chunk; true when it was the next one (others are repeats and are left)."""
+    def take(self, offset: int, payload: bytes | memoryview) -> bool:
+        """Count an uploaded chunk; true when it was the next one and is to be stored (others are repeats and are left)."""
         if offset != self.received or not payload or len(payload) % self.frame_bytes():
             return False
         frames = len(payload) // self.frame_bytes()
         assert self.order.audio is not None
         if self.received + frames > (self.gathering.due[0][1] if self.gathering else self.order.audio.frames):
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")
-        with open(self.order.folder / INPUT, "ab") as file:
-            file.write(payload)
-        self.upload_hash.update(payload)
         self.received += frames
         return True
+
+    def note_stored(self, size: int) -> None:
+        """So many bytes more are on the disk, and in the hash. Raises what kept them from it."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.stored += size // self.frame_bytes()
 
     def whole(self) -> bool:
         """Whether all audio is there and is what was announced. BridgeError when it is damaged."""
         assert self.order.audio is not None
-        if self.received < self.order.audio.frames:
+        if self.stored < self.order.audio.frames:
             return False
         if self.gathering is None and self.upload_hash.hexdigest() != self.order.audio.sha256:
             raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")

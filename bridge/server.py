@@ -1,11 +1,13 @@
 """The server: one thread, one poll loop, never busy with anything but messages. The model runs in a worker process."""
 
+import ctypes
 import logging
 import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from bridge.dispatch import Dispatch
 from bridge.doors import Doors
 from bridge.errors import Refused
 from bridge.folders import Folders
+from bridge.intake import Intake
 from bridge.jobs import OPEN, QUOTA, Job, Jobs, Order
 from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
@@ -35,6 +38,8 @@ log = logging.getLogger("stemweave")
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+FREED = 4 * protocol.CREDIT * protocol.CHUNK_BYTES  # bytes, of the chunks that may be under way to a client
 
 
 class Server:
@@ -90,13 +95,16 @@ class Server:
         self.worker = Worker(target, self.folders, main)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
-        self._answers = Answers(self, self._doors, self._delivery)
+        self._intake = Intake()
+        self._answers = Answers(self, self._doors, self._delivery, self._intake)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
+        _keep_freed_memory()
         poller = zmq.Poller()
         for door in self._doors.sockets:
             poller.register(door, zmq.POLLIN)
+        poller.register(self._intake.fileno(), zmq.POLLIN)
         if self._osc:
             for fileno in self._osc.filenos():
                 poller.register(fileno, zmq.POLLIN)
@@ -147,6 +155,7 @@ class Server:
 
     def close(self) -> None:
         self.worker.close()
+        self._intake.close()
         self._hang_up()
         self.jobs.close()
 
@@ -236,3 +245,12 @@ class Server:
         )
         if late or (self.worker.job is None and not waiting):
             self.stop()
+
+
+def _keep_freed_memory() -> None:
+    """Where the C library is glibc: have it keep what a chunk took for the next one. What it gives back to the system is cleared
+    at its next use, which costs more than to read the chunk."""
+    with suppress(OSError, AttributeError):  # another library
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, 4 * protocol.MAX_PAYLOAD)
+        libc.mallopt(M_TRIM_THRESHOLD, FREED)

@@ -123,7 +123,7 @@ def job_with(jobs: Jobs, content: bytes, used: float) -> tuple[Job, str]:
     sha256 = hashlib.sha256(content).hexdigest()
     order = Order(sha256, "separate", {}, jobs.folder_for(sha256), AudioShape(44_100, 1, len(content) // 4, sha256))
     job = jobs.add(Job(order, b"\0client"))
-    job.append(0, content)
+    (job.order.folder / INPUT).write_bytes(content)
     jobs.uploaded(job)
     jobs.audio.used[sha256] = used
     job.state = "running"
@@ -160,12 +160,12 @@ def test_a_job_that_goes_takes_its_audio_before_newer_jobs_go(tmp_path):
 def test_another_machine_gets_nothing_by_a_hash_and_leaves_nothing(tmp_path):
     jobs = Jobs(tmp_path)
     outside = jobs.add(Job(Order("a", "separate", {}, jobs.folder_for("a"), SHAPE), b"\1client"))
-    outside.append(0, PAYLOAD)
+    (outside.order.folder / INPUT).write_bytes(PAYLOAD)
     jobs.uploaded(outside)
     assert not jobs.audio.sizes
     inside = jobs.add(Job(Order("b", "separate", {}, jobs.folder_for("b"), SHAPE), b"\0client"))
     assert not jobs.find_audio(inside)
-    inside.append(0, PAYLOAD)
+    (inside.order.folder / INPUT).write_bytes(PAYLOAD)
     jobs.uploaded(inside)
     again = [jobs.add(Job(Order(n, "separate", {}, jobs.folder_for(n), SHAPE), n.encode())) for n in ("\1", "\0")]
     assert [jobs.find_audio(job) for job in again] == [False, True]

@@ -1,0 +1,23 @@
+"""A song cut into chunks is the song, whatever its parts."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from support.servers import song
+
+from bridge.transfer import Audio
+
+LENGTHS = (1, 40_000, 0, 32_768, 7, 70_000)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_parts_are_sent_interleaved_end_to_end(channels):
+    parts = [song(frames, seed=frames)[:channels] for frames in LENGTHS]
+    whole = np.concatenate(parts, axis=1).T
+    audio = Audio(parts, channels)
+    assert audio.frames == len(whole)
+    assert audio.sha256() == hashlib.sha256(whole.astype("<f4").tobytes()).hexdigest()
+    room = audio.room()
+    for start in (0, 1, 39_999, 40_001, 72_768, 72_769, len(whole) - 1, len(whole)):
+        np.testing.assert_array_equal(audio.chunk(start, room), whole[start : start + len(room)])
