@@ -29,14 +29,16 @@ def chroma(sample_rate: int) -> Embed:
     """Harmony: the share of each of the twelve pitch classes in the energy from 60 Hz to 2 kHz: (batch, 12)."""
     fft = 8192
     frequencies = torch.fft.rfftfreq(fft, 1 / sample_rate)
-    heard = (frequencies > 60) & (frequencies < 2000)
+    heard = torch.nonzero((frequencies > 60) & (frequencies < 2000))[:, 0]
     pitch = (12 * torch.log2(frequencies[heard] / 440)).round().long() % 12
     classes = torch.nn.functional.one_hot(pitch, 12).float()
     window = torch.hann_window(fft)
 
     def embed(samples: Tensor) -> Tensor:
-        cells = torch.stft(samples, fft, fft // 2, window=window.to(samples), return_complex=True)
-        energy = cells.abs().square().mean(-1)[:, heard.to(samples.device)] @ classes.to(samples)
+        nonlocal window, heard, classes  # they move to a GPU once, not at each step
+        window, heard, classes = window.to(samples), heard.to(samples.device), classes.to(samples)
+        cells = torch.stft(samples, fft, fft // 2, window=window, return_complex=True)
+        energy = cells.abs().square().mean(-1)[:, heard] @ classes
         return energy / (energy.sum(-1, keepdim=True) + FLOOR)
 
     return embed

@@ -97,7 +97,7 @@ def fill(
     spec = model.spec
     gain = np.float32(gain_of(grid, model))
     song = _at_model_rate(grid, spec.sample_rate, gain)
-    style = _style(grid, preset, spec.sample_rate)
+    style = _style(grid, preset, model)
     pieces = cover(np.logical_not(song.mask.all(axis=0)), spec.chunk, spec.chunk // 3)
     watch = Watch(on_progress, cancelled)
     watch.expect(len(pieces) * preset.calls)
@@ -163,7 +163,7 @@ def _at_song_rate(stems: np.ndarray, rate: int, grid: SongGrid, gain: np.float32
     return np.where(grid.mask[:, None], grid.known, back).astype(np.float32)
 
 
-def _style(grid: SongGrid, preset: Preset, rate: int) -> Style | None:
+def _style(grid: SongGrid, preset: Preset, model: Model) -> Style | None:
     """The preset's embedder and what it says of the clip. PresetError when it says NaN."""
     if grid.like is None:
         if preset.task == "restyle" and not preset.towards:
@@ -171,9 +171,10 @@ def _style(grid: SongGrid, preset: Preset, rate: int) -> Style | None:
                 "There is nothing to sound like.", "Give a clip with --like, or name a source with --towards."
             )
         return None
+    rate = model.spec.sample_rate
     embed = EMBEDDERS[preset.embedder](rate)
     clip = torch.from_numpy(resample(grid.like, grid.sample_rate, rate).mean(0, keepdims=True, dtype=np.float32))
-    target = embed(clip).detach()
+    target = embed(clip.to(model.device)).detach()
     if not bool(torch.isfinite(target).all()):
         raise PresetError(f"The embedder '{preset.embedder}' gives NaN for this clip.", "Try another clip or embedder.")
     return embed, target

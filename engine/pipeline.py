@@ -14,6 +14,7 @@ import torch
 from engine import tasks
 from engine.audio import Song, StreamResampler, Window, fit, resampled, resampled_frames
 from engine.chunks import Chunk, plan
+from engine.devices import moved
 from engine.diffusion.noise import Noise
 from engine.errors import Cancelled
 from engine.models import Model
@@ -142,13 +143,13 @@ def _sample(
     model: Model, heard: list[np.ndarray], group: list[Chunk], preset: Preset, watch: "Watch", sample: Sample
 ) -> list[np.ndarray]:
     """One batch: heard is (channels, length) of each chunk of the group. Returns (sources, channels, length) for each."""
-    mixture = torch.from_numpy(_padded(heard, model.spec.length_multiple)).to(model.device)
+    mixture = moved(torch.from_numpy(_padded(heard, model.spec.length_multiple)), model.device)
     channels = heard[0].shape[0]
     noise = Noise(preset.seed, [chunk.start for chunk in group for _ in range(channels)])
     with torch.inference_mode():
-        stems = sample(model, StemGrid.to_separate(mixture, len(model.spec.sources)), preset, noise, watch.step)
+        stems = sample(model, StemGrid.to_separate(mixture, len(model.spec.sources)), preset, noise, watch.step).cpu()
     return [
-        stems[i * channels : (i + 1) * channels, :, : chunk.length].transpose(0, 1).cpu().numpy().copy()
+        stems[i * channels : (i + 1) * channels, :, : chunk.length].transpose(0, 1).numpy().copy()
         for i, chunk in enumerate(group)
     ]
 

@@ -10,7 +10,7 @@ from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
 from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
-from engine.errors import ResourceError
+from engine.errors import PresetError, ResourceError
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, classifier, embedding
 from engine.models import Model
 from engine.networks.classifier import classifier as classifier_of
@@ -108,7 +108,12 @@ def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
     clean = torch.where(grid.known_mask, grid.known, draft if near else 0)
     x = clean + sigmas[0].to(x) * x
     options = Options(preset.churn, preset.resamples)
-    return SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
+    made = SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
+    if not bool(made.isfinite().all()):
+        raise PresetError(
+            "What was made became NaN or infinite.", "Lower --guidance, or use another embedder, model or back end."
+        )
+    return made
 
 
 def guided(

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.devices import moved
+
 BLOCK = 4096  # samples drawn together; any chunk start is allowed
 
 
@@ -27,7 +29,7 @@ class Noise:
             raise ValueError(f"Noise for {len(self.starts)} items cannot fill a batch of {x.shape[0]}.")
         rows = {start: self._stretch(start, *x.shape[1:]) for start in dict.fromkeys(self.starts)}
         self.draws += 1
-        return torch.stack([rows[start] for start in self.starts]).to(x)
+        return moved(torch.stack([rows[start] for start in self.starts]), x.device).to(x)
 
     def _stretch(self, start: int, sources: int, samples: int) -> Tensor:
         first, last = start // BLOCK, (start + samples - 1) // BLOCK

@@ -14,7 +14,7 @@ def conditional(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) 
     The model must be conditional (`ModelSpec.conditional`), which the task checks, and the mixture must hold everywhere.
     """
     mixture, holds = mixture_of(grid, "conditional")
-    if not bool(holds.all()):
+    if grid.mixture_mask is not None and not bool(holds.all()):
         raise PresetError(
             "The conditional likelihood needs a mixture over the whole stretch.", "Use --likelihood dirac or gaussian."
         )

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from engine.denoiser import Conditioning, Denoiser, per_item
-from engine.errors import PresetError
 
 Loss = Callable[[Tensor], Tensor]  # estimate (batch, sources, samples) to (batch,)
 Step = Callable[[Tensor, Tensor], Tensor]  # gradient and sigma (batch, 1, 1) to what the estimate moves against
 
 
 def guided(denoiser: Denoiser, loss: Loss, step: Step) -> Denoiser:
-    """D(x) - step(gradient of loss(D(x)) with respect to x, sigma). PresetError when the loss is not finite.
+    """D(x) - step(gradient of loss(D(x)) with respect to x, sigma). NaN when the loss is not finite: whoever samples looks at the
+    end, for each look makes a GPU wait.
 
     Guidance may be put around guidance: the outer gradient goes through the inner estimate and takes the inner step as given.
     """
@@ -28,9 +28,8 @@ def guided(denoiser: Denoiser, loss: Loss, step: Step) -> Denoiser:
             estimate = denoiser(leaf, sigma, conditioning)
             distance = loss(estimate).sum()
             (slope,) = torch.autograd.grad(distance, leaf, retain_graph=nested)
-        if not bool(torch.isfinite(distance)):
-            raise PresetError("The guidance became NaN or infinite.", "Lower --guidance, or use another embedder.")
-        return (estimate if nested else estimate.detach()) - step(slope.nan_to_num(), per_item(sigma, x).detach())
+        slope = torch.where(distance.isfinite(), slope.nan_to_num(), torch.nan)
+        return (estimate if nested else estimate.detach()) - step(slope, per_item(sigma, x).detach())
 
     return posterior
 

@@ -41,12 +41,13 @@ def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoi
     """
     if options.steps is None:
         raise PresetError("DPS needs to know the sampler's steps.")
-    start, end = options.steps.T
+    start = options.steps[:, 0].to(grid.known)
+    taken = (1 - options.steps[:, 1] / options.steps[:, 0]).to(grid.known)
 
     def step(slope: Tensor, sigma: Tensor) -> Tensor:
-        index = (start.to(sigma) - sigma[0, 0, 0]).abs().argmin()
+        index = (start - sigma[0, 0, 0]).abs().argmin()
         unit = options.sigma_data * (1 + (sigma / options.sigma_data) ** 2)
-        return options.guidance * unit * slope / (1 - end[index] / start[index])
+        return options.guidance * unit * slope / taken.take(index)
 
     return guided(denoiser, lambda x: norm(_missed(x, grid)), step)
 

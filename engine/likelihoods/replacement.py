@@ -15,14 +15,13 @@ def replacement(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) 
     if options.noise is None:
         raise PresetError("The replacement likelihood needs a source of noise.")
     noise = options.noise
-    heard: dict[float, Tensor] = {}  # the last level only
+    level, heard = None, grid.known
 
     def posterior(x: Tensor, sigma: Tensor, conditioning: Conditioning | None = None) -> Tensor:
-        level = float(sigma.max())
-        if level not in heard:
-            heard.clear()
-            heard[level] = grid.known + per_item(sigma, x) * noise.like(x)
-        z = torch.where(grid.known_mask, heard[level], x)
+        nonlocal level, heard
+        if sigma is not level:  # samplers keep one tensor a level; to compare numbers would make a GPU wait
+            level, heard = sigma, grid.known + per_item(sigma, x) * noise.like(x)
+        z = torch.where(grid.known_mask, heard, x)
         return torch.where(grid.known_mask, grid.known, denoiser(z, sigma, conditioning))
 
     return posterior

@@ -1,7 +1,8 @@
 """Samplers: from noise to clean along a schedule, by any denoiser. They know nothing of tasks. One file each.
 
 Every sampler is called as `sampler(denoiser, x, sigmas, noise, options, on_step)`:
-    x: (batch, sources, samples), the starting state at level sigmas[0]. sigmas: (steps + 1,), falling, last 0.
+    denoiser: given the very same tensor as sigma in all calls at one level. x: (batch, sources, samples), the starting state at
+    level sigmas[0]. sigmas: (steps + 1,), falling, last 0.
     noise: owner of randomness. on_step(done, state): called after each network call; it may raise to stop the work.
 """
 

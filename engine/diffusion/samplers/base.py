@@ -22,6 +22,13 @@ class Options:
 OnStep = Callable[[int, Tensor], None]
 
 
+def steps_of(sigmas: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor, bool]]:
+    """(sigma, the next one, whether that is above 0) of each step, both where x lies. Asked here once: where a step asks for a
+    number, a GPU stands still until it has been told. What one step ends at the next begins with, and it is the same tensor."""
+    levels = sigmas.to(x).unbind()
+    return list(zip(levels[:-1], levels[1:], (sigmas[1:] > 0).tolist(), strict=True))
+
+
 class Sampler(Protocol):
     def __call__(
         self, denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: Options, on_step: OnStep

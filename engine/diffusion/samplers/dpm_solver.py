@@ -4,7 +4,7 @@ from torch import Tensor
 
 from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
-from engine.diffusion.samplers.base import OnStep, Options
+from engine.diffusion.samplers.base import OnStep, Options, steps_of
 
 
 def dpm_solver_2m(
@@ -17,14 +17,14 @@ def dpm_solver_2m(
     The first step and the last, whose h is infinite, are of first order. Deterministic: churn and resamples are not used.
     """
     before, h_before = None, None
-    for index, (sigma, sigma_next) in enumerate(zip(sigmas[:-1].to(x), sigmas[1:].to(x), strict=True)):
+    for index, (sigma, sigma_next, further) in enumerate(steps_of(sigmas, x)):
         denoised = denoiser(x, sigma)
         ratio = sigma_next / sigma
         slope = denoised
-        if before is not None and h_before is not None and sigma_next > 0:
+        if before is not None and h_before is not None and further:
             weight = -ratio.log() / (2 * h_before)  # 1 / 2r
             slope = denoised + weight * (denoised - before)
         x = ratio * x + (1 - ratio) * slope
-        before, h_before = denoised, -ratio.log() if sigma_next > 0 else None
+        before, h_before = denoised, -ratio.log() if further else None
         on_step(index + 1, x)
     return x

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
-from engine.diffusion.samplers.base import OnStep, Options
+from engine.diffusion.samplers.base import OnStep, Options, steps_of
 
 
 def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: Options, on_step: OnStep) -> Tensor:
@@ -18,9 +18,9 @@ def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: 
     steps = len(sigmas) - 1
     g = min(options.churn / steps, math.sqrt(2) - 1)
     calls = 0
-    for sigma, sigma_next in zip(sigmas[:-1].to(x), sigmas[1:].to(x), strict=True):
+    for sigma, sigma_next, _ in steps_of(sigmas, x):
+        sigma_hat = sigma * (1 + g) if g > 0 else sigma
         for repeat in range(options.resamples):
-            sigma_hat = sigma * (1 + g)
             if g > 0:
                 x = x + (sigma_hat**2 - sigma**2).sqrt() * noise.like(x)
             d = (x - denoiser(x, sigma_hat)) / sigma_hat

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
-from engine.diffusion.samplers.base import OnStep, Options
+from engine.diffusion.samplers.base import OnStep, Options, steps_of
 
 
 def heun(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: Options, on_step: OnStep) -> Tensor:
@@ -14,15 +14,15 @@ def heun(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: O
     steps = len(sigmas) - 1
     g = min(options.churn / steps, math.sqrt(2) - 1)
     calls = 0
-    for sigma, sigma_next in zip(sigmas[:-1].to(x), sigmas[1:].to(x), strict=True):
-        sigma_hat = sigma * (1 + g)
+    for sigma, sigma_next, further in steps_of(sigmas, x):
+        sigma_hat = sigma * (1 + g) if g > 0 else sigma
         if g > 0:
             x = x + (sigma_hat**2 - sigma**2).sqrt() * noise.like(x)
         d = (x - denoiser(x, sigma_hat)) / sigma_hat
         ahead = x + d * (sigma_next - sigma_hat)
         calls += 1
         on_step(calls, ahead)
-        if sigma_next > 0:
+        if further:
             d_ahead = (ahead - denoiser(ahead, sigma_next)) / sigma_next
             ahead = x + (d + d_ahead) / 2 * (sigma_next - sigma_hat)
             calls += 1
