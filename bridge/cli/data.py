@@ -39,6 +39,22 @@ def render(
     out.print(f"{songs} tracks in {folder}", soft_wrap=True)
 
 
+@data.command("in-common")
+def in_common(
+    font: Annotated[Path, typer.Argument(help="sound font, .sf2")],
+    other: Annotated[Path, typer.Argument(help="another")],
+    json_: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Which recordings of a sound font another has as well: what a model learnt from one is then not foreign to the other."""
+    from engine.data.fonts import in_common
+
+    shared, of = in_common(font, other)
+    if json_:
+        print_json({"shared": shared, "of": of})
+    else:
+        out.print(f"{other.name} has {len(shared)} of the {of} recordings in {font.name}", soft_wrap=True)
+
+
 def train(
     config: Annotated[Path, typer.Argument(help="TOML; see presets/training/default.toml")],
     run: Annotated[Path, typer.Option(help="folder of the run: checkpoint, curves, model")],
