@@ -158,12 +158,19 @@ class OscEndpoint:
 
     def _subscribe(self, sender: tuple, seconds: str | float = 60) -> None:
         lasts = min(max(number(seconds), 0.0), LONGEST_SUBSCRIPTION)
-        subscribers = self._subscribers[is_loopback(sender[0])]
+        subscribers = self._listeners()[is_loopback(sender[0])]
         if sender not in subscribers and len(subscribers) >= MOST_SUBSCRIBERS:
             self.send(sender, "/error", "limit", f"{MOST_SUBSCRIBERS} subscribe already; try again in a minute.")
             return
         subscribers[sender] = time.monotonic() + lasts
         self.send(sender, "/subscribed", lasts)
+
+    def _listeners(self) -> dict[bool, dict[tuple, float]]:
+        """The subscribers, without those whose time is over."""
+        now = time.monotonic()
+        for local, subscribers in self._subscribers.items():
+            self._subscribers[local] = {sender: end for sender, end in subscribers.items() if end > now}
+        return self._subscribers
 
     def _reply(self, sender: tuple, port: str | float) -> None:
         named = int(number(port))
@@ -222,11 +229,9 @@ class OscEndpoint:
     def _tell(self, job: "Job", address: str, name: str, *arguments: str | int | float, private: str = "") -> None:
         """To whoever asked for the job, and to all who subscribed; on other machines with the first characters of its name, by
         which nobody can take it over, and without what is `private`, which comes last."""
-        now = time.monotonic()
-        for local, subscribers in self._subscribers.items():
-            self._subscribers[local] = {sender: end for sender, end in subscribers.items() if end > now}
+        listeners = self._listeners()
         last = [private] if private else []
-        for sender in {job.owner: None} | self._subscribers[True] | self._subscribers[False]:
+        for sender in {job.owner: None} | listeners[True] | listeners[False]:
             if is_loopback(sender[0]):
                 self.send(sender, address, name, *arguments, *last)
             else:

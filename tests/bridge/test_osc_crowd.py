@@ -41,6 +41,17 @@ def test_others_take_no_place_of_this_machines_programs(endpoint, message, most)
         assert ear.next()[0] == "/pong"
 
 
+def test_who_subscribed_for_a_time_that_is_over_takes_no_place(endpoint):
+    with Patch(endpoint.port) as patch:
+        for port in range(1, MOST_SUBSCRIBERS + 1):
+            endpoint._handle(("127.0.0.1", port), f"{ROOT}/subscribe", [0])
+        assert asked(endpoint, patch, "/subscribe") == "/subscribed"
+        for port in range(1, MOST_SUBSCRIBERS + 1):
+            endpoint._handle(("127.0.0.1", port), f"{ROOT}/subscribe", [60])
+        with Patch(endpoint.port) as late:
+            assert asked(endpoint, late, "/subscribe") == "/error"
+
+
 class Door:
     """A socket at which these datagrams wait, all from one sender."""
 
