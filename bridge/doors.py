@@ -12,7 +12,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from bridge import keys, protocol
 from bridge.errors import BridgeError
-from bridge.ports import LOOPBACK, addresses, owner
+from bridge.ports import LOOPBACK, addresses, owner, refuse_ipv6
 
 log = logging.getLogger("stemweave")
 
@@ -132,6 +132,7 @@ def approach(door: zmq.Socket, address: str) -> None:
         raise BridgeError(f"{address} is not an address.", "Give tcp://HOST:PORT.") from error
     if url.scheme != "tcp" or not url.hostname:
         raise BridgeError(f"{address} is not an address.", "Give tcp://HOST:PORT.")
+    refuse_ipv6(url.hostname)
     if is_loopback(url.hostname):
         return
     server = keys.SERVERS.keys().get(place)
@@ -161,6 +162,7 @@ def outside(host: str) -> list[str]:
     """The addresses meant by `host` that other machines can reach."""
     if host in EVERY_ADDRESS:
         return addresses()
+    refuse_ipv6(host)
     if is_loopback(host):
         return []
     try:

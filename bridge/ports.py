@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from bridge.errors import BridgeError
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORTS = range(
     10_000, 27_000
@@ -36,6 +38,15 @@ def owner(port: int, kind: str = "tcp") -> str | None:
         except OSError:
             continue
     return None
+
+
+def refuse_ipv6(place: str) -> None:
+    """BridgeError where this is an IPv6 address, with a port or without."""
+    if place.count(":") > 1:
+        raise BridgeError(
+            f"{place} is an IPv6 address, and stemweave speaks over IPv4 only.",
+            "Give the machine's name or its IPv4 address, for example 127.0.0.1.",
+        )
 
 
 def addresses() -> list[str]:

@@ -9,7 +9,7 @@ from bridge import keys, pairing, protocol
 from bridge.cli.console import err, out
 from bridge.doors import is_loopback
 from bridge.errors import BridgeError
-from bridge.ports import addresses
+from bridge.ports import addresses, refuse_ipv6
 
 
 def pair(
@@ -34,7 +34,9 @@ def pair(
     elif server is None:
         _offer(port)
     else:
-        host, _, number = server.removeprefix("tcp://").partition(":")
+        place = server.removeprefix("tcp://")
+        refuse_ipv6(place)
+        host, _, number = place.partition(":")
         if number and not number.isdecimal():
             raise BridgeError(f"'{server}' is not an address.", "Give HOST or HOST:PORT.")
         if is_loopback(host):

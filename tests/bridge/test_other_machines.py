@@ -13,8 +13,9 @@ from support.machines import Machine, another_machine
 from support.servers import PATIENCE, address, running, song, until
 
 from bridge import keys, pairing, protocol
+from bridge.cli.pair import pair
 from bridge.client import Client
-from bridge.doors import approach, knock
+from bridge.doors import Doors, approach, knock
 from bridge.errors import BridgeError
 from bridge.keys import CLIENTS, SERVERS, KeyPair
 from bridge.ports import free_port
@@ -269,3 +270,21 @@ def test_the_program_shows_the_code_and_who_was_paired(home, other):
         done = subprocess.run([*command[:4], *arguments], capture_output=True, text=True, check=False)
         assert words in done.stdout + done.stderr
     assert not CLIENTS.keys()
+
+
+@pytest.mark.parametrize(
+    "speak",
+    [
+        lambda: Client("tcp://[::1]:27182"),
+        lambda: Client("tcp://[fe80::1]:27182"),
+        lambda: Doors("::1", 0),
+        lambda: Doors("::", 0),
+        lambda: pair("[fe80::1]:27182", "K7QM2-9XD4T"),
+        lambda: pair("fe80::1", "K7QM2-9XD4T"),
+    ],
+    ids=["client here", "client elsewhere", "server here", "server everywhere", "pair with a port", "pair"],
+)
+def test_ipv6_is_refused_with_what_to_give_instead(speak):
+    with pytest.raises(BridgeError, match="IPv6") as caught:
+        speak()
+    assert "IPv4" in caught.value.hint
