@@ -17,8 +17,8 @@ namespace sw = stemweave;
 static_assert(DISTRHO_PLUGIN_NUM_INPUTS == sw::kInputs, "DPF and the core must agree on the inputs");
 static_assert(DISTRHO_PLUGIN_NUM_OUTPUTS == sw::kOutputs, "DPF and the core must agree on the outputs");
 
-enum States { kRecipe, kServer, kSession, kName, kLocks, kStateCount };
-constexpr const char* kStateKeys[kStateCount] = {"recipe", "server", "session", "name", "locks"};
+enum States { kRecipe, kServer, kSession, kName, kLocks, kPreset, kStateCount };
+constexpr const char* kStateKeys[kStateCount] = {"recipe", "server", "session", "name", "locks", "preset"};
 
 class StemweavePlugin : public Plugin {
   public:
@@ -180,6 +180,7 @@ class StemweavePlugin : public Plugin {
         if (std::strcmp(key, kStateKeys[kName]) == 0) return String(name_.c_str());
         if (std::strcmp(key, kStateKeys[kSession]) == 0) return String(talker_ ? talker_->session().c_str() : "");
         if (std::strcmp(key, kStateKeys[kLocks]) == 0) return String(talker_ ? talker_->locks().text().c_str() : "");
+        if (std::strcmp(key, kStateKeys[kPreset]) == 0) return String(talker_ ? talker_->preset().c_str() : "");
         return String(talker_ ? talker_->recipe().c_str() : "");
     }
 
@@ -187,6 +188,7 @@ class StemweavePlugin : public Plugin {
         if (!talker_) return;
         if (std::strcmp(key, kStateKeys[kRecipe]) == 0) talker_->restore(value);
         if (std::strcmp(key, kStateKeys[kLocks]) == 0) talker_->set_locks(sw::Locks::read(value));
+        if (std::strcmp(key, kStateKeys[kPreset]) == 0) talker_->set_preset(value);
         if (std::strcmp(key, kStateKeys[kServer]) == 0 && server_ != value) {
             server_ = value;
             talker_->set_server(server_);

@@ -97,6 +97,8 @@ class StemweaveUI : public UI {
         case sw::Action::accompany: if (talker) talker->accompany(); break;
         case sw::Action::infill: if (talker) talker->infill(); break;
         case sw::Action::regenerate: if (talker) talker->regenerate(); break;
+        case sw::Action::redo: if (talker) talker->redo(); break;
+        case sw::Action::preset: setState("preset", shown_.next_preset().c_str()); break;
         case sw::Action::cancel: if (talker) talker->cancel(); break;
         case sw::Action::reveal: looker_.could_reveal(sw::reveal(shown_.status.folder)); break;
         // Switches are parameters: the host saves them and shows the same.

@@ -101,12 +101,17 @@ std::vector<Spot> spots(const Shown& shown, Page page) {
     const auto button = [&all](Action action, float x, float w, const char* label, bool enabled, bool on = false) {
         all.push_back({action, 0, {x, kButtonsFrom, w, 34}, label, enabled, on});
     };
+    if (shown.status.offer != Offer::none) {
+        const bool now = shown.status.offer == Offer::make_again;
+        if (now || shown.status.offer == Offer::play_first) all.push_back({Action::redo, 0, {592, 473, 112, 34}, "Make again", now, false});
+    }
     if (page == Page::doctor) {
         button(Action::reveal, 16, 130, "Reveal files", has_files);
         return all;
     }
     const bool together = !busy && shown.status.tracks > 0;
     button(Action::separate, 16, 88, "Separate", !busy && has_something(shown.status.recorded));
+    all.push_back({Action::preset, 0, {16, 375, 192, 20}, "by " + shown.status.preset, shown.next_preset() != shown.status.preset, false});
     button(Action::accompany, 110, 98, "Accompany", together);
     button(Action::infill, 214, 68, "Infill", together);
     button(Action::regenerate, 288, 100, "Regenerate", together);

@@ -23,7 +23,7 @@ struct Box {
     float bottom() const { return y + h; }
 };
 
-enum class Action { show_session, show_doctor, separate, accompany, infill, regenerate, cancel, plays, reveal, takes_part, role, want, mute, solo };
+enum class Action { show_session, show_doctor, separate, redo, preset, accompany, infill, regenerate, cancel, plays, reveal, takes_part, role, want, mute, solo };
 
 // Something that can be clicked.
 struct Spot {

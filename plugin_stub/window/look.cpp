@@ -16,7 +16,7 @@ constexpr int64_t kFramesAtOnce = 1 << 19;  // of stems whose peaks are looked f
 std::string signature(const Shown& shown) {
     std::ostringstream out;
     for (const auto& [what, value] : findings(shown)) out << what << value << '\n';
-    out << diagnosis(shown).second;
+    out << diagnosis(shown).second << static_cast<int>(shown.status.offer) << shown.status.preset << shown.next_preset();
     out << job_line(shown) << trouble(shown) << shown.status.progress << ' ' << shown.seen << ' ' << shown.status.stretch.start << ' ' << shown.status.stretch.end << ' ' << shown.stems.start << ' ' << shown.stems.end;
     for (const Track& track : shown.status.members) out << track.name << track.role << track.start << ' ' << track.frames << track.takes_part;
     for (const Outline& outline : shown.outlines) {

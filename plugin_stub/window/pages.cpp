@@ -138,7 +138,9 @@ void draw_state(Pen& pen, const Shown& shown) {
     const bool shows_share = shown.job_is_open() || shown.status.job == JobState::done;
     pen.progress(kProgress, shows_share ? shown.status.progress : 0.0, job_line(shown));
     const std::string wrong = trouble(shown);
-    if (!wrong.empty()) pen.paragraph(kTrouble, wrong, theme::kBad, theme::kNormal);
+    if (wrong.empty()) return;
+    const float beside = shown.status.offer == Offer::none ? 0.0f : 124.0f;  // its button
+    pen.paragraph({kTrouble.x, kTrouble.y, kTrouble.w - beside, kTrouble.h}, wrong, theme::kBad, theme::kNormal);
 }
 
 void draw_spot(Pen& pen, const Spot& spot) {

@@ -37,6 +37,8 @@ struct Shown {
     bool job_is_open() const {
         return status.job == JobState::waiting || status.job == JobState::uploading || status.job == JobState::running;
     }
+    // Of the presets that separate, the one after that which is chosen; the same where the server has no other.
+    std::string next_preset() const;
     // For the first time: once it is known that nobody answers, looking again is no news.
     bool is_looking() const { return status.connection == Connection::greeting && status.message.empty(); }
     // A source that a track of the session is said to play, and that is listened to: known, so nothing makes it anew.

@@ -29,6 +29,17 @@ bool Shown::is_made(int stem) const {
     return stems.frames() > 0 && std::any_of(its.begin(), its.end(), [](float peak) { return peak > 0.0f; });
 }
 
+std::string Shown::next_preset() const {
+    std::vector<std::string> all;  // a preset is named for its task, and what is special about it
+    const std::string first = kFirstPreset;
+    for (const std::string& name : status.presets) {
+        if (name == first || name.compare(0, first.size() + 1, first + "-") == 0) all.push_back(name);
+    }
+    if (all.empty()) return status.preset;
+    const auto chosen = std::find(all.begin(), all.end(), status.preset);
+    return chosen == all.end() || std::next(chosen) == all.end() ? all.front() : *std::next(chosen);
+}
+
 std::string time_of(int64_t position, double rate) {
     const long long tenths = std::llround(std::abs(static_cast<double>(position)) / rate * 10.0);
     char text[40];
@@ -74,8 +85,20 @@ std::string job_line(const Shown& shown) {
     return "";
 }
 
+std::string offer(const Shown& shown) {
+    const std::string gone = "The stems saved with this project are no longer on this machine. ";
+    switch (shown.status.offer) {
+    case Offer::none: return "";
+    case Offer::make_again: return gone + "The track is: Make again makes the same ones of it.";
+    case Offer::play_first: return gone + "Play the track from " + span(shown.status.gone, shown.rate) + ", then Make again makes the same ones of it.";
+    case Offer::ask_again: return gone + "They went with several tracks: play those, and ask for stems again.";
+    }
+    return "";
+}
+
 std::string trouble(const Shown& shown) {
     if (!shown.status.message.empty()) return shown.status.message;
+    if (shown.status.offer != Offer::none) return offer(shown);
     if (shown.status.lost > 0) {
         return "Some of the track was lost: this machine was too busy. Play that part again.";
     }

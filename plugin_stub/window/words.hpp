@@ -18,6 +18,8 @@ std::string left(std::optional<double> seconds);
 std::string connection_line(const Shown& shown);
 // What the job is doing, or what to do for one to begin.
 std::string job_line(const Shown& shown);
+// What can be done about a project's stems that are gone; empty where they are there.
+std::string offer(const Shown& shown);
 // What is wrong and what to do; empty when all is well.
 std::string trouble(const Shown& shown);
 // What is wrong, or missing, and what to do about it, for the doctor page; and whether that is trouble, something to do, or neither.

@@ -91,11 +91,24 @@ bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const S
     out << recipe.text();
     out.close();
     good = good && out.good();
-    if (good) fs::rename(beside, place, error);
+    if (good) fs::remove_all(place, error);  // a take that was damaged and made again
+    if (good && !error) fs::rename(beside, place, error);
     if (good && !error) return true;
     why_ = "The stems play, but could not be kept in " + folder_ + ": is the disk full?";
     fs::remove_all(beside, error);
     return false;
+}
+
+std::vector<float> Cache::track(const Recipe& recipe) const {
+    if (!has_track(recipe)) return {};  // before anything is made as large as a recipe says
+    std::vector<float> audio(2 * static_cast<size_t>(recipe.frames));
+    return read_wave(folder(recipe) + "/track.wav", audio) ? audio : std::vector<float>();
+}
+
+bool Cache::has_track(const Recipe& recipe) const {
+    std::error_code error;
+    const auto size = fs::file_size(folder(recipe) + "/track.wav", error);
+    return !error && size > static_cast<uintmax_t>(recipe.frames) * 2 * sizeof(float);
 }
 
 std::shared_ptr<StemSet> Cache::load(const Recipe& recipe) const {

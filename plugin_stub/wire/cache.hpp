@@ -38,6 +38,9 @@ class Cache {
     bool store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems);
     // Null when they are not there, or are not what the recipe says.
     std::shared_ptr<StemSet> load(const Recipe& recipe) const;
+    // The track that was separated; empty where it is not there. has_track() does not read it.
+    std::vector<float> track(const Recipe& recipe) const;
+    bool has_track(const Recipe& recipe) const;
     std::string folder(const Recipe& recipe) const { return folder_ + "/" + recipe.job; }
     const std::string& folder() const { return folder_; }
     const std::string& why() const { return why_; }

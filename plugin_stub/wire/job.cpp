@@ -1,24 +1,21 @@
 #include "job.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "hash.hpp"
 
 namespace stemweave {
 
-Job::Job(const Take& take, int64_t seed) {
-    const Range hull = take.hull();
-    frames_ = hull.frames();
-    audio_.resize(2 * static_cast<size_t>(frames_));
-    take.read(hull.start, audio_.data(), static_cast<size_t>(frames_));
-    order_.job = new_uuid();
+Job::Job(Audio track, const std::string& preset, int64_t seed, const std::string& id) : audio_(std::move(track.samples)) {
+    frames_ = static_cast<int64_t>(audio_.size() / 2);
+    order_.job = id;
+    order_.preset = preset;
     order_.overrides = {{"seed", seed}};
-    order_.audio.sample_rate = static_cast<int>(std::lround(take.sample_rate()));
+    order_.audio.sample_rate = track.sample_rate;
     order_.audio.frames = frames_;
     order_.audio.sha256 = sha256_of(audio_.data(), audio_.size() * sizeof(float));
-    stems_ = std::make_shared<StemSet>(take.sample_rate(), hull.start, frames_);
+    stems_ = std::make_shared<StemSet>(track.sample_rate, track.start, frames_);
 }
 
 Job::Job(Order order, size_t givers, Kept kept)

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "core/stems.hpp"
-#include "core/take.hpp"
 #include "wire/hash.hpp"
 #include "wire/link.hpp"
 #include "wire/locks.hpp"
@@ -19,10 +18,19 @@ namespace stemweave {
 
 enum class JobState { none, waiting, uploading, running, done, cancelled, failed };
 
+constexpr const char* kFirstPreset = "separate";
+
+// A track: stereo, interleaved, and where on the timeline it begins.
+struct Audio {
+    std::vector<float> samples;
+    int sample_rate = 0;
+    int64_t start = 0;
+};
+
 class Job {
   public:
-    // Separate what a take holds, from its first frame to its last.
-    Job(const Take& take, int64_t seed);
+    // Separate a track. id: the job's name, of one that was done before or a new one.
+    Job(Audio track, const std::string& preset, int64_t seed, const std::string& id);
     // What the tracks of a context are to be used for, of which `givers` take part. The job's name is left to this.
     // kept: what stays of the stems before.
     Job(Order order, size_t givers, Kept kept);

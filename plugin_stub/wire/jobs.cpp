@@ -1,6 +1,7 @@
 #include "jobs.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hash.hpp"
 
@@ -8,6 +9,23 @@ namespace stemweave {
 namespace {
 
 int64_t new_seed() { return static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF); }
+
+Audio heard(const Take& take, Range range) {
+    Audio audio{std::vector<float>(2 * static_cast<size_t>(range.frames())), static_cast<int>(std::lround(take.sample_rate())), range.start};
+    take.read(range.start, audio.samples.data(), static_cast<size_t>(range.frames()));
+    return audio;
+}
+
+Range range_of(const Recipe& recipe) { return {recipe.start, recipe.start + recipe.frames}; }
+
+// All that a recipe was made of was played again.
+bool covers(const Take& take, const Recipe& recipe) {
+    const Range hull = take.hull(), its = range_of(recipe);
+    return std::lround(take.sample_rate()) == recipe.sample_rate && recipe.frames <= kMaxFrames && hull.start <= its.start &&
+           hull.end >= its.end;
+}
+
+bool is_separation(const std::string& preset) { return preset.compare(0, 8, "separate") == 0; }
 
 // Those stems that are tracks of the session, or those that are none.
 std::vector<std::string> sorted_out(std::vector<std::string> stems, const Session& session, bool there) {
@@ -20,7 +38,7 @@ std::vector<std::string> sorted_out(std::vector<std::string> stems, const Sessio
 
 }  // namespace
 
-void Jobs::separate(Server& server, const Take& take) {
+void Jobs::separate(Server& server, const Take& take, const std::string& preset) {
     if (take.empty()) {
         trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
         return;
@@ -29,8 +47,26 @@ void Jobs::separate(Server& server, const Take& take) {
         trouble_ = "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
         return;
     }
-    begin(server, std::make_unique<Job>(take, new_seed()));
+    begin(server, std::make_unique<Job>(heard(take, take.hull()), preset, new_seed(), new_uuid()));
 }
+
+void Jobs::redo(Server& server, const Take& take) {
+    if (offer(take) != Offer::make_again) return;
+    Audio track;
+    if (has_track_) track = {cache_.track(*gone_), gone_->sample_rate, gone_->start};
+    has_track_ = !track.samples.empty();  // or it went, or is damaged
+    if (!has_track_ && offer(take) != Offer::make_again) return;
+    if (!has_track_) track = heard(take, range_of(*gone_));
+    begin(server, std::make_unique<Job>(std::move(track), gone_->preset, gone_->seed, gone_->job));
+}
+
+Offer Jobs::offer(const Take& take) const {
+    if (!gone_ || is_busy()) return Offer::none;
+    if (!is_separation(gone_->preset)) return Offer::ask_again;
+    return has_track_ || covers(take, *gone_) ? Offer::make_again : Offer::play_first;
+}
+
+Range Jobs::gone() const { return gone_ ? range_of(*gone_) : Range{}; }
 
 void Jobs::accompany(Server& server, const Session& session, std::vector<std::string> stems, const Locks& locks) {
     auto order = over(session);
@@ -151,6 +187,7 @@ void Jobs::hear_of_tracks(Server& server, const Session& session) {
 std::optional<std::string> Jobs::keep() {
     if (kept_ || state() != JobState::done) return std::nullopt;
     kept_ = true;
+    gone_.reset();
     good_ = job_->stems();
     Recipe made;
     made.job = job_->id();
@@ -169,8 +206,10 @@ std::optional<std::string> Jobs::keep() {
 }
 
 void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
+    gone_.reset();
     if (!stems) {
-        trouble_ = "The stems saved with this project are not on this machine. Play the track once and separate it again.";
+        gone_ = recipe;
+        has_track_ = cache_.has_track(recipe);
         return;
     }
     good_ = std::move(stems);

@@ -16,12 +16,19 @@
 
 namespace stemweave {
 
+// none: the stems are there, or on their way. make_again: redo(). play_first: the track has to be played for that. ask_again: they
+// were made of several tracks, which the recipe does not name.
+enum class Offer { none, make_again, play_first, ask_again };
+
 class Jobs {
   public:
     explicit Jobs(Player& player) : player_(player) {}
 
     // What was recorded until now is the job.
-    void separate(Server& server, const Take& take);
+    void separate(Server& server, const Take& take, const std::string& preset);
+    // Make stems again that a project was saved with and this machine no longer has: the same job, of the track as it was kept, else as
+    // it was played again. Where the server still has them they come at once. Nothing where offer() is another.
+    void redo(Server& server, const Take& take);
     // The tracks of the session that take part are the job, from the first frame that one of them has to the last. stems: those that
     // are switched on; they are made, but those that are there already. locks: what stays as it is, here and below.
     void accompany(Server& server, const Session& session, std::vector<std::string> stems, const Locks& locks);
@@ -46,6 +53,10 @@ class Jobs {
     // The stems of a saved recipe; null where the cache no longer has them. They play already.
     void bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems);
 
+    // What can be done about a project's stems that are gone, and where on the timeline they were.
+    Offer offer(const Take& take) const;
+    Range gone() const;
+
     bool is_busy() const { return job_ && job_->is_open(); }
     JobState state() const { return job_ ? job_->state() : JobState::none; }
     double progress() const { return job_ ? job_->progress() : 0.0; }
@@ -69,6 +80,8 @@ class Jobs {
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
     bool to_ask_again_ = false;
     bool kept_ = false;
+    std::optional<Recipe> gone_;  // of stems that a project was saved with
+    bool has_track_ = false;      // that they were made of
     std::string folder_;
     std::string trouble_;
 };

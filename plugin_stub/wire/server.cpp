@@ -88,6 +88,7 @@ Server::News Server::welcome(const Message& message) {
     protocol_ = message.text("version");
     package_ = message.text("package");
     models_ = message.words("models");
+    presets_ = message.words("presets");
     if (!same_major(message.text("version"))) {
         refuse("The server speaks protocol " + message.text("version") + ", this plug-in " + kProtocolVersion +
                ". Update the older of the two.");

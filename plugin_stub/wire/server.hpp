@@ -36,8 +36,9 @@ class Server {
     // That it last spoke, and the version of its package; empty before it did.
     const std::string& protocol() const { return protocol_; }
     const std::string& package() const { return package_; }
-    // That it can work with; none while it is loading.
+    // That it can work with, and by; none while it is loading.
     const std::vector<std::string>& models() const { return models_; }
+    const std::vector<std::string>& presets() const { return presets_; }
     // In a producer's words; empty when all is well.
     const std::string& trouble() const { return trouble_; }
 
@@ -57,6 +58,7 @@ class Server {
     std::string protocol_;
     std::string package_;
     std::vector<std::string> models_;
+    std::vector<std::string> presets_;
     std::string trouble_;
     bool paired_ = false;  // another machine's
     Clock::time_point heard_ = Clock::now();

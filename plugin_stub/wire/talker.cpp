@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{200};  // for the thread to end
 constexpr size_t kLongestName = 100;                 // bytes
+constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";  // of a preset's name
 
 }  // namespace
 
@@ -64,6 +65,7 @@ Talker::~Talker() {
 }
 
 void Talker::separate() noexcept { shared_->wants_separation = true; }
+void Talker::redo() noexcept { shared_->wants_redo = true; }
 void Talker::accompany() noexcept { shared_->wants_together = Together::accompany; }
 void Talker::infill() noexcept { shared_->wants_together = Together::infill; }
 void Talker::regenerate() noexcept { shared_->wants_together = Together::regenerate; }
@@ -72,7 +74,7 @@ void Talker::set_fill_to(double to) noexcept { shared_->fill_to = to; }
 double Talker::fill_from() const noexcept { return shared_->fill_from; }
 double Talker::fill_to() const noexcept { return shared_->fill_to; }
 void Talker::cancel() noexcept {
-    shared_->wants_separation = false;  // also what was asked for a moment ago
+    shared_->wants_separation = shared_->wants_redo = false;  // also what was asked for a moment ago
     shared_->wants_together = Together::nothing;
     shared_->wants_cancel = true;
 }
@@ -126,6 +128,17 @@ void Talker::set_session(const std::string& key) {
     if (key.empty()) return;
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->session = session_of_process(key);
+}
+
+std::string Talker::preset() const {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    return shared_->preset;
+}
+
+void Talker::set_preset(const std::string& name) {
+    const bool good = !name.empty() && name.size() <= kLongestName && name.find_first_not_of(kLetters) == std::string::npos;
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->preset = good ? name : kFirstPreset;
 }
 
 Locks Talker::locks() const {

@@ -11,7 +11,7 @@
 
 #include "core/core.hpp"
 #include "wire/gallery.hpp"
-#include "wire/job.hpp"
+#include "wire/jobs.hpp"
 #include "wire/locks.hpp"
 #include "wire/server.hpp"
 
@@ -31,7 +31,9 @@ struct Status {
     Range context;            // from the first frame that one of them has to the last
     Range stretch;            // that would be filled; empty: none is known
     std::string server;       // its address
-    std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well
+    std::string message;      // in a producer's words: what is wrong and what to do; empty when all is well, or there is an offer
+    Offer offer = Offer::none;  // about stems that are gone, and where they were
+    Range gone;
     std::string folder;       // of the finished take
     std::string takes;        // the folder of all takes
     std::string session;      // its key
@@ -40,6 +42,8 @@ struct Status {
     std::string protocol;     // that the server last spoke, and the version of its package; empty before it did
     std::string package;
     std::vector<std::string> models;  // none: it is loading, or was never there
+    std::vector<std::string> presets;
+    std::string preset;       // by which the track would be separated
     std::string last_trouble; // the message that was shown last, kept when all is well again
 };
 
@@ -53,6 +57,8 @@ class Talker {
 
     // Wishes, from any thread, the callback included.
     void separate() noexcept;
+    // The stems that a project was saved with, where the status offers it.
+    void redo() noexcept;
     // Stems to go with all tracks of the session that take part, but those that are there already.
     void accompany() noexcept;
     // Make a stretch of those tracks anew whose stems are switched on, from what is around it, or as a variation of what is there.
@@ -93,6 +99,9 @@ class Talker {
     // What this track is called: as somebody typed it, saved with the project; else as the host says.
     void set_name(const std::string& name);
     void set_hosts_name(const std::string& name);
+    // By which preset of the server's the track is separated; saved with the project. What cannot be a preset's name is the first again.
+    std::string preset() const;
+    void set_preset(const std::string& name);
     // Which cells of the grid stay as they are when stems are made anew; saved with the project.
     Locks locks() const;
     void set_locks(const Locks& locks);

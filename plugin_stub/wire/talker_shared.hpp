@@ -9,7 +9,6 @@
 #include <optional>
 #include <thread>
 
-#include "wire/jobs.hpp"
 #include "wire/session.hpp"
 
 namespace stemweave {
@@ -19,7 +18,7 @@ enum class Together { nothing, accompany, infill, regenerate };
 
 // What the host's other threads asked for since the last turn.
 struct Wishes {
-    bool cancel, separation, together;
+    bool cancel, separation, redo, together;
 };
 
 // A saved recipe and its stems; null where the cache no longer has them.
@@ -36,6 +35,7 @@ struct Talker::Shared {
     const std::shared_ptr<Core> core;
     std::atomic<bool> stop{false};
     std::atomic<bool> wants_separation{false};
+    std::atomic<bool> wants_redo{false};
     std::atomic<Together> wants_together{Together::nothing};
     std::atomic<double> fill_from{0.0};
     std::atomic<double> fill_to{0.0};
@@ -59,6 +59,7 @@ struct Talker::Shared {
     std::string session = session_of_process();  // of the host's tracks
     std::string name;                            // of the track, as it was typed; empty: the host's
     std::string hosts_name;
+    std::string preset = kFirstPreset;
     Locks locks;
 
   private:
@@ -66,6 +67,7 @@ struct Talker::Shared {
     Wishes wishes();
     bool listen();
     void follow(const Wishes& wishes);
+    void separate();
     void announce();
     void receive(int wait);
     void handle(const Message& message, const std::string& payload);

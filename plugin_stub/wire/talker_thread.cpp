@@ -52,7 +52,7 @@ void Talker::Shared::follow_settings() {
 
 Wishes Talker::Shared::wishes() {
     const bool cancel = wants_cancel.exchange(false);
-    return {cancel, wants_separation.exchange(false), wants_together != Together::nothing};
+    return {cancel, wants_separation.exchange(false), wants_redo.exchange(false), wants_together != Together::nothing};
 }
 
 // What the callback recorded since; whether there was anything.
@@ -68,11 +68,21 @@ void Talker::Shared::follow(const Wishes& asked) {
     const bool busy = jobs_.is_busy();  // asking again while a job runs replaces nothing
     if (busy) wants_together = Together::nothing;
     try {
-        if (asked.separation && !busy) jobs_.separate(*server_, take_);
+        if (asked.separation && !busy) separate();
+        if (asked.redo && !busy) jobs_.redo(*server_, take_);
         if (asked.together && session_.is_known()) do_together(wants_together.exchange(Together::nothing));
     } catch (const std::bad_alloc&) {
         jobs_.no_room();
     }
+}
+
+void Talker::Shared::separate() {
+    std::string by;
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        by = preset;
+    }
+    jobs_.separate(*server_, take_, by);
 }
 
 void Talker::Shared::do_together(Together task) {
@@ -172,7 +182,12 @@ void Talker::Shared::tell() {
     status.protocol = server_->protocol();
     status.package = server_->package();
     status.models = server_->models();
-    status.message = !jobs_.trouble().empty() ? jobs_.trouble() : server_->trouble();
+    status.presets = server_->presets();
+    status.preset = preset;
+    status.offer = jobs_.offer(take_);
+    status.gone = jobs_.gone();
+    const bool has_offer = status.offer != Offer::none;  // which is worth more than that there is no server
+    status.message = !jobs_.trouble().empty() ? jobs_.trouble() : has_offer ? "" : server_->trouble();
     if (!status.message.empty()) status.last_trouble = status.message;
     status.folder = jobs_.folder();
     status.takes = jobs_.takes();

@@ -10,6 +10,12 @@ def test_all_presets_that_come_along_load():
     assert {"separate", "separate-dirac", "separate-gaussian"} <= {preset.name for preset in list_presets()}
 
 
+def test_a_preset_is_named_for_its_task():
+    """Programs that know no more than the names go by it, the plug-in for one."""
+    for preset in list_presets():
+        assert preset.name == preset.task or preset.name.startswith(f"{preset.task}-")
+
+
 def test_the_zero_shot_presets_are_the_papers():
     dirac, gaussian = load_preset("separate-dirac"), load_preset("separate-gaussian")
     assert (dirac.steps, dirac.churn, dirac.resamples, dirac.sigma_max, dirac.rho) == (150, 20, 2, 1.0, 7.0)

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.servers import PATIENCE
+from support.tools import cmake_build
+from support.window import Plugin
 
 from bridge.demo import running_server
 from engine.audio import read_audio
@@ -62,3 +64,45 @@ def in_host(tmp_path) -> Callable[..., dict[str, np.ndarray]]:
         return dict(np.load(result))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """A screen of 1600 x 1200 that nobody sees."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as says:
+        number = says.readline().strip()
+    assert number, "Xvfb did not start"
+    yield f":{number}"
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory) -> Path:
+    """Eight seconds of the demo song, which the capture's ring holds at once: stereo float32, interleaved."""
+    stems = [read_audio(DEMO / f"{source}.flac").samples for source in ("bass", "drums", "guitar", "piano")]
+    path = tmp_path_factory.mktemp("song") / "song.f32"
+    np.sum(stems, axis=0, dtype=np.float32).T[: 8 * 48000].astype("<f4").tofile(path)
+    return path
+
+
+@pytest.fixture
+def plugin(formats, display, tmp_path):
+    """plugin(server): the CLAP in its host; its window is not open yet."""
+    programs = cmake_build("plugin-tests-plain", "-DSTEMWEAVE_TESTS=ON", "-DSTEMWEAVE_PLUGIN=OFF")
+    plugins = []
+
+    def start(server: str, **environment: str) -> Plugin:
+        clap = formats / "stemweave.clap"
+        plugins.append(
+            Plugin(programs / "window_host", clap, tmp_path, DISPLAY=display, STEMWEAVE_SERVER=server, **environment)
+        )
+        return plugins[-1]
+
+    yield start
+    for each in plugins:
+        each.close()

@@ -4,9 +4,9 @@
 //   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
 //                               where they should be, "same": that are the track itself, "other": that are anything else but
 //                               silence}
-//   separate | accompany | infill | regenerate | cancel
-//   session KEY | name TEXT | hosts_name TEXT | role NUMBER | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
-//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "folder"}
+//   separate | redo | accompany | infill | regenerate | cancel
+//   session KEY | name TEXT | hosts_name TEXT | role NUMBER | preset NAME | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
+//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "offer", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
 #include <pthread.h>
@@ -110,13 +110,14 @@ struct Host {
     void status() {
         const Status now = talker->status();
         const char* connections[] = {"absent", "greeting", "connected", "refused"};
+        const char* offers[] = {"none", "make_again", "play_first", "ask_again"};
         const char* jobs[] = {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"};
         std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"tracks\": %d, \"context\": [%lld, %lld], \"stretch\": [%lld, %lld], \"message\": %s, "
-                    "\"folder\": %s}\n",
+                    "\"offer\": \"%s\", \"folder\": %s}\n",
                     connections[static_cast<int>(now.connection)], jobs[static_cast<int>(now.job)], now.progress,
                     (long long)now.recorded.start, (long long)now.recorded.end, now.tracks, (long long)now.context.start,
                     (long long)now.context.end, (long long)now.stretch.start, (long long)now.stretch.end, quoted(now.message).c_str(),
-                    quoted(now.folder).c_str());
+                    offers[static_cast<int>(now.offer)], quoted(now.folder).c_str());
     }
 
     void random(double seconds) {
@@ -172,6 +173,14 @@ int main() {
             host.play(position, frames, size);
         } else if (command == "separate") {
             host.talker->separate();
+            std::puts("{}");
+        } else if (command == "redo") {
+            host.talker->redo();
+            std::puts("{}");
+        } else if (command == "preset") {
+            std::string name;
+            words >> name;
+            host.talker->set_preset(name);
             std::puts("{}");
         } else if (command == "accompany") {
             host.talker->accompany();

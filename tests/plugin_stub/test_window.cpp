@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -38,12 +39,14 @@ TEST_CASE("whatever can be clicked lies inside the window, large enough for a fi
         for (const JobState state : kStates) {
             Shown shown = session_of(7);
             shown.status.job = state;
+            shown.status.offer = Offer::play_first;
             const auto all = spots(shown, page);
             for (size_t i = 0; i < all.size(); ++i) {
                 CHECK(all[i].box.x >= 0);
                 CHECK(all[i].box.y >= 0);
                 CHECK(all[i].box.right() <= kWidth);
-                CHECK(all[i].box.bottom() <= kProgress.y);
+                CHECK((all[i].box.bottom() <= kProgress.y || all[i].box.y >= kTrouble.y));
+                CHECK(all[i].box.bottom() <= kHeight);
                 CHECK(all[i].box.w >= 20);
                 CHECK(all[i].box.h >= 20);
                 CHECK_FALSE(overlap(all[i].box, ruler()));
@@ -310,4 +313,54 @@ TEST_CASE("a take's outline is that of what was recorded last, where it was reco
     take.write(at, loud.data(), 4096);
     CHECK(take.outline(100)[70] == 0.0f);
     CHECK(Take{}.outline(4) == std::vector<float>(4));
+}
+
+TEST_CASE("the presets that separate are chosen in turn, and none where the server has no other") {
+    Shown shown = session_of(1);
+    shown.status.preset = "separate";
+    const auto choice = [&shown] {
+        const auto all = spots(shown, Page::session);
+        return *std::find_if(all.begin(), all.end(), [](const Spot& spot) { return spot.action == Action::preset; });
+    };
+    CHECK_FALSE(choice().enabled);  // nobody has said which there are
+    shown.status.presets = {"accompany", "separate", "separate-dirac", "separate-zero-shot", "separately"};
+    CHECK(choice().enabled);
+    CHECK(choice().label == "by separate");
+    for (const char* next : {"separate-dirac", "separate-zero-shot", "separate"}) {
+        shown.status.preset = shown.next_preset();
+        CHECK(shown.status.preset == next);
+    }
+    shown.status.preset = "of-another-server";
+    CHECK(shown.next_preset() == "separate");
+    shown.status.presets = {"separate"};
+    shown.status.preset = "separate";
+    CHECK_FALSE(choice().enabled);
+}
+
+TEST_CASE("stems that are gone are offered to be made again, at once or after the track was played") {
+    Shown shown = session_of(1);
+    shown.rate = 48000.0;
+    shown.status.gone = {48000, 5 * 48000};
+    const auto button = [&shown]() -> std::optional<Spot> {
+        for (const Spot& spot : spots(shown, Page::session)) {
+            if (spot.action == Action::redo) return spot;
+        }
+        return std::nullopt;
+    };
+    CHECK_FALSE(button());
+    CHECK(trouble(shown).empty());
+    shown.status.offer = Offer::play_first;
+    REQUIRE(button());
+    CHECK_FALSE(button()->enabled);
+    CHECK(trouble(shown).find("0:01.0 to 0:05.0") != std::string::npos);
+    shown.status.offer = Offer::make_again;
+    REQUIRE(button());
+    CHECK(button()->enabled);
+    CHECK(trouble(shown).find(button()->label) != std::string::npos);
+    shown.status.message = "The disk is full.";
+    CHECK(trouble(shown) == "The disk is full.");
+    shown.status.message.clear();
+    shown.status.offer = Offer::ask_again;
+    CHECK_FALSE(button());
+    CHECK_FALSE(trouble(shown).empty());
 }

@@ -1,0 +1,153 @@
+"""Stems of a project that are gone when it is opened: made again, of the track as it was kept or as it is played."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.bare_host import FRAMES, BareHost
+from support.servers import answering, running, until
+
+from bridge import protocol
+from bridge.ports import free_port
+
+STEMS = ("bass", "drums", "guitar", "piano", "residual")
+
+
+@pytest.fixture
+def host(build, tmp_path):
+    """host(address): a bare host that is closed at the end of the test."""
+    hosts = []
+
+    def start(server: str) -> BareHost:
+        hosts.append(BareHost(build() / "bare_host", server, tmp_path / "takes"))
+        return hosts[-1]
+
+    yield start
+    for each in hosts:
+        if each.process.poll() is None:
+            each.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as one:
+        yield f"tcp://127.0.0.1:{one.port}"
+
+
+@pytest.fixture(scope="module")
+def done(build, server, tmp_path_factory) -> tuple[str, Path]:
+    """The recipe of a finished separation, whose plug-in is gone, and the folder of takes."""
+    takes = tmp_path_factory.mktemp("done")
+    plugin = BareHost(build() / "bare_host", server, takes)
+    plugin.record()
+    plugin.ask("separate")
+    assert plugin.until("job", "done", "failed")["job"] == "done"
+    made = until(lambda: plugin.ask("recipe")["recipe"], "the recipe")
+    plugin.close()
+    return made, takes
+
+
+@pytest.fixture
+def recipe(done, tmp_path) -> str:
+    """Of a take that is in this test's own folder of takes."""
+    shutil.copytree(done[1], tmp_path / "takes")
+    return done[0]
+
+
+def take_of(tmp_path: Path) -> Path:
+    (take,) = (tmp_path / "takes").iterdir()
+    return take
+
+
+def test_stems_that_are_gone_are_made_again_of_the_track_that_was_kept(host, server, recipe, tmp_path):
+    for stem in STEMS:
+        (take_of(tmp_path) / f"{stem}.wav").unlink()
+    plugin = host(server)
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "make_again")
+    plugin.ask("redo")
+    assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+    plugin.assert_stems_play()
+    plugin.until("offer", "none")
+    assert plugin.ask("recipe")["recipe"] == recipe  # the same job, of the same stems
+    plugin.close()
+    later = host("tcp://127.0.0.1:9")  # and they are kept again
+    later.ask(f"restore {recipe}")
+    later.until("offer", "none")
+    later.assert_stems_play()
+
+
+def test_without_the_track_it_has_to_be_played_through_first(host, server, recipe, tmp_path):
+    shutil.rmtree(take_of(tmp_path))
+    plugin = host(server)
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "play_first")
+    plugin.ask("redo")  # of nothing
+    plugin.ask(f"play 0 {FRAMES // 2} 512")
+    until(lambda: plugin.ask("status")["recorded"] == [0, FRAMES // 2], "half of it")
+    status = plugin.ask("status")
+    assert (status["offer"], status["job"]) == ("play_first", "none")
+    plugin.record()
+    plugin.until("offer", "make_again")
+    plugin.ask("redo")
+    assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+    plugin.assert_stems_play()
+    assert plugin.ask("recipe")["recipe"] == recipe
+
+
+def test_a_kept_track_that_is_damaged_is_none(host, server, recipe, tmp_path):
+    take = take_of(tmp_path)
+    (take / "bass.wav").unlink()
+    track = take / "track.wav"
+    track.write_bytes(b"RUFF" + track.read_bytes()[4:])
+    plugin = host(server)
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "make_again")
+    plugin.ask("redo")
+    plugin.until("offer", "play_first")
+
+
+def test_an_offer_stands_until_it_was_taken_up_to_the_end(host, recipe, tmp_path):
+    (take_of(tmp_path) / "bass.wav").unlink()
+    plugin = host(f"tcp://127.0.0.1:{free_port()}")
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "make_again")
+    plugin.ask("redo")
+    plugin.until("job", "waiting")
+    assert plugin.ask("status")["offer"] == "none"
+    plugin.ask("cancel")
+    plugin.until("job", "cancelled")
+    plugin.until("offer", "make_again")
+
+
+def test_stems_of_several_tracks_are_asked_for_anew(host, recipe, tmp_path):
+    shutil.rmtree(take_of(tmp_path))
+    plugin = host("tcp://127.0.0.1:9")
+    plugin.ask("restore " + recipe.replace("preset separate|", "preset accompany|"))
+    plugin.until("offer", "ask_again")
+    plugin.ask("redo")
+    plugin.record()
+    assert plugin.ask("status")["job"] == "none"
+
+
+@pytest.mark.parametrize(("name", "goes"), [("separate-dirac", "separate-dirac"), ("../x", "separate")])
+def test_the_chosen_preset_goes_with_the_job_and_what_can_be_none_does_not(host, name, goes):
+    asked: list[str] = []
+
+    def reply(frames: list[bytes]) -> list[list[bytes]]:
+        message = protocol.decode(frames)[0]
+        if isinstance(message, protocol.Hello):
+            return [protocol.encode(protocol.Welcome(protocol.VERSION, "s", "1", [], [], {}, []))]
+        if isinstance(message, protocol.Submit):
+            asked.append(message.preset)
+        return [protocol.encode(protocol.Pong("s"))] if isinstance(message, protocol.Ping) else []
+
+    port = free_port()
+    with answering(port, reply):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.until("connection", "connected")
+        plugin.record()
+        plugin.ask(f"preset {name}")
+        plugin.ask("separate")
+        until(lambda: asked, "a job")
+        assert asked[0] == goes
