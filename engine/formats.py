@@ -6,7 +6,7 @@ length and batch are not fixed (torch 2.13). The third, aoti, is compiled: see e
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from engine.aoti import open_aoti, write_aoti
 from engine.described import KEY, damaged, said
 from engine.errors import ResourceError
+from engine.memory import out_of_memory
+from engine.providers import sessions
 
 OPSET = 18
 EXTERNAL = 10**9  # bytes of weights from which an ONNX file keeps them in a file beside it; protobuf ends at 2**31
@@ -92,61 +94,47 @@ def open_onnx(path: Path, device: str) -> tuple[Run, dict[str, Any]]:
 
     ModelError when the file cannot be read or is not one of ours; ResourceError when onnxruntime cannot run it on `device`.
     """
-    try:
-        import onnxruntime
-    except (ImportError, OSError) as error:
-        raise ResourceError(f"onnxruntime cannot be imported: {error}", "See: stemweave doctor") from error
-    onnxruntime.disable_telemetry_events()
-    wanted = providers(device)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Threads that spin while they wait double the time as soon as another program wants a core.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
-    except Exception as error:  # onnxruntime's own classes have no common base but this
-        if "NOT_IMPLEMENTED" in str(error):
-            raise ResourceError(f"onnxruntime cannot run {path.name} on '{device}': {error}", "Try fp32.") from error
-        raise damaged(path, error) from error
-    if device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
-        raise ResourceError(f"onnxruntime cannot use the device '{device}'.", "See what there is: stemweave doctor")
-    about = said(path, session.get_modelmeta().custom_metadata_map.get(KEY, ""))
-    return Session(session, torch.device(device)), about
-
-
-def providers(device: str) -> list[Any]:
-    """onnxruntime's for a device of torch. ResourceError for one it has no name for."""
-    kind, _, index = device.partition(":")
-    if kind == "cuda":
-        tf32 = int(
-            torch.backends.cuda.matmul.allow_tf32
-        )  # as torch, which does not unless it is told to; here it is the default
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0), "use_tf32": tf32})]
-    if kind != "cpu":
-        raise ResourceError(f"onnxruntime cannot use the device '{device}'.", "Use --device cpu, or --backend torch.")
-    return ["CPUExecutionProvider"]
+    tries = sessions(path, device)
+    first = next(tries)
+    about = said(path, first.get_modelmeta().custom_metadata_map.get(KEY, ""))
+    return Session(first, tries, torch.device(device if device.startswith("cuda") else "cpu")), about
 
 
 class Session:
-    """onnxruntime on torch's tensors, without copies: it reads and writes the memory they lie in (I/O binding)."""
+    """onnxruntime on torch's tensors, without copies: it reads and writes the memory they lie in (I/O binding).
 
-    def __init__(self, session: Any, device: torch.device):
-        self.session, self.device = session, device
-        self.names = [tensor.name for tensor in session.get_inputs()]
-        self.channels = session.get_outputs()[0].shape[1]
+    current: what runs it; tries: what follows where that fails (`sessions`). device: whose memory it reads; tensors of another
+    are copied there and back.
+    """
+
+    def __init__(self, current: Any, tries: Generator[Any, None, None], device: torch.device):
+        self.current, self.tries, self.device = current, tries, device
+        self.names = [tensor.name for tensor in current.get_inputs()]
+        self.channels = current.get_outputs()[0].shape[1]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
+        home = inputs[0].device
         inputs = tuple(tensor.to(self.device, torch.float32).contiguous() for tensor in inputs)
         y = torch.empty(len(inputs[0]), self.channels, *inputs[0].shape[2:], device=self.device)
-        binding = self.session.io_binding()
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()  # onnxruntime has a stream of its own
+        try:
+            self._run(inputs, y)
+        except (
+            Exception
+        ) as error:  # some that start fail at a shape or an operator; onnxruntime's have no common base but this
+            if out_of_memory(error):
+                raise
+            self.current = self.tries.throw(error)
+            return self(*inputs).to(home)
+        return y.to(home)
+
+    def _run(self, inputs: tuple[Tensor, ...], y: Tensor) -> None:
+        binding = self.current.io_binding()
         for name, tensor in zip(self.names, inputs, strict=True):
             binding.bind_input(name, *self._place(tensor))
         binding.bind_output("y", *self._place(y))
-        if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()  # onnxruntime has a stream of its own
-        self.session.run_with_iobinding(binding)
-        return y
+        self.current.run_with_iobinding(binding)
 
     def _place(self, tensor: Tensor) -> tuple[Any, ...]:
         return self.device.type, self.device.index or 0, "float32", list(tensor.shape), tensor.data_ptr()

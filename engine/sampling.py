@@ -12,6 +12,7 @@ from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
 from engine.errors import PresetError, ResourceError
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, classifier, embedding
+from engine.memory import out_of_memory
 from engine.models import Model
 from engine.networks.classifier import classifier as classifier_of
 from engine.presets import Preset
@@ -21,16 +22,6 @@ Style = tuple[Callable[[Tensor], Tensor], Tensor]
 """An embedder, and what it shall say of wanted sources."""
 Sample = Callable[..., Tensor]
 """`sample`, or what stands for it: engine.finished."""
-
-NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "failed to allocate",
-    "bad_alloc",
-    "bad allocation",
-)
-"""What torch and onnxruntime say, in errors that have no type of their own."""
 
 
 def sample(
@@ -76,13 +67,6 @@ def sample(
         for items in (slice(0, batch // 2), slice(batch // 2, batch))
     ]  # fmt: skip
     return torch.cat(halves)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether it means that memory ran out, of the machine or of the device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY)
-    )
 
 
 def _thinned(on_step: Callable[[], None], steps: int, calls: int) -> Callable[[], None]:

@@ -149,7 +149,8 @@ def _place(card: Card, device: str) -> Path:
     """Where the choice is kept: another model, code, machine, number of threads or library, or what was compiled since, another
     place."""
     libraries = []
-    for package in ("torch", "onnx", "onnxruntime", "onnxruntime-gpu"):
+    runtimes = [f"onnxruntime{which}" for which in ("", "-gpu", "-openvino", "-directml")]
+    for package in ("torch", "onnx", *runtimes):
         try:
             libraries.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

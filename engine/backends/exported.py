@@ -16,7 +16,7 @@ import platformdirs
 import torch
 
 from engine import aoti as compiling
-from engine import export, formats, networks
+from engine import export, formats, networks, providers
 from engine.backends.eager import eager
 from engine.cards import Card
 from engine.denoiser import Denoiser
@@ -37,7 +37,8 @@ def torchscript_bf16(card: Card, device: str) -> Denoiser:
 
 
 def onnxruntime(card: Card, device: str) -> Denoiser:
-    """The core in onnxruntime, on the processor or by CUDA. ResourceError where the package onnx, which writes it, is missing."""
+    """The core in onnxruntime, by the best of its providers that starts (engine/providers.py). ResourceError where the package
+    onnx, which writes it, is missing."""
     return exported(card, device, "onnx", "fp32")
 
 
@@ -66,7 +67,7 @@ def code() -> str:
     folder, sha = Path(networks.__file__).parent, hashlib.sha256()
     for path in [
         *sorted(folder.glob("*.py")),
-        *(Path(module.__file__ or "") for module in (export, formats, compiling)),
+        *(Path(module.__file__ or "") for module in (export, formats, providers, compiling)),
     ]:
         sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
