@@ -1,4 +1,4 @@
-"""One batch of chunks: a stem grid, a model and a preset become sources; in halves where memory does not do for all at once."""
+"""One batch of chunks: a stem grid, a model and a preset become sources; in parts where memory does not do for all at once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
 from engine.errors import PresetError, ResourceError
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, classifier, embedding
-from engine.memory import out_of_memory
+from engine.memory import out_of_memory, room, seen
 from engine.models import Model
 from engine.networks.classifier import classifier as classifier_of
 from engine.presets import Preset
@@ -22,6 +22,7 @@ Style = tuple[Callable[[Tensor], Tensor], Tensor]
 """An embedder, and what it shall say of wanted sources."""
 Sample = Callable[..., Tensor]
 """`sample`, or what stands for it: engine.finished."""
+BLOCK = 8192  # samples: lengths are told apart by so many where memory is counted
 
 
 def sample(
@@ -41,14 +42,28 @@ def sample(
     ResourceError when memory does not do for one item.
     """
     batch, left = grid.shape[0], preset.calls
+    kind = -(-grid.shape[-1] // BLOCK), preset.sampler, preset.likelihood, preset.known, preset.towards, style is None
+    at_once = room(model.denoiser, kind, model.device, batch)
 
     def step() -> None:
         nonlocal left
         left -= 1
         on_step()
 
+    def parts(first: int, on_step: Callable[[], None]) -> Tensor:
+        return torch.cat([
+            sample(
+                model, grid.items(items), preset, Noise(noise.seed, noise.starts[items]), on_step,
+                draft=None if draft is None else draft[items], style=style,
+            )
+            for items in (slice(0, first), slice(first, batch))
+        ])  # fmt: skip
+
+    if at_once < batch:
+        return parts(at_once, _thinned(on_step, preset.calls, 2 * preset.calls))
     try:
-        return _at_once(model, grid, preset, noise, step, draft, style)
+        with seen(model.denoiser, kind, model.device, batch):
+            return _at_once(model, grid, preset, noise, step, draft, style)
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -58,15 +73,7 @@ def sample(
             ) from error
     if torch.cuda.is_available():  # only here, where the error has let go of what was computed
         torch.cuda.empty_cache()
-    step = _thinned(on_step, left, 2 * preset.calls)
-    halves = [
-        sample(
-            model, grid.items(items), preset, Noise(noise.seed, noise.starts[items]), step,
-            draft=None if draft is None else draft[items], style=style,
-        )
-        for items in (slice(0, batch // 2), slice(batch // 2, batch))
-    ]  # fmt: skip
-    return torch.cat(halves)
+    return parts(batch // 2, _thinned(on_step, left, 2 * preset.calls))
 
 
 def _thinned(on_step: Callable[[], None], steps: int, calls: int) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Memory that does not do for a whole batch: it is halved until it does, and neither stems nor progress show it."""
+"""Memory that does not do for a whole batch: it is cut to what does, and neither stems nor progress show it."""
 
 import dataclasses
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 from support.models import write_tiny_model
 
+from engine import memory
 from engine.errors import Cancelled, ResourceError
 from engine.models import Model, load_model
 from engine.pipeline import separate
@@ -61,3 +62,66 @@ def test_other_errors_and_a_cancel_are_passed_on(tiny):
     for error, kind in ((RuntimeError("a fault"), RuntimeError), (Cancelled(), Cancelled)):
         with pytest.raises(kind):
             separate(cramped(tiny, 0, error)[0], SONG, 44_100, PRESET)
+
+
+class Small:
+    """A GPU that is not there, of so many bytes, of which an item takes some while it is computed."""
+
+    def __init__(self, size: int, item: int):
+        self.size, self.item, self.most, self.batches = size, item, 0, []
+
+    def denoise(self, model: Model):
+        def denoiser(x, sigma, conditioning=None):
+            self.batches.append(x.shape[0])
+            self.most = max(self.most, x.shape[0] * self.item)
+            if self.most > self.size:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return model.denoiser(x, sigma, conditioning)
+
+        return dataclasses.replace(model, denoiser=denoiser)
+
+    def gauge(self, device: str):
+        self.most = 0
+        return self
+
+    def free(self) -> int:
+        return self.size
+
+    def taken(self) -> int:
+        return self.most
+
+
+@pytest.mark.parametrize(("size", "largest"), [(10_000, 8), (3_400, 3), (1_050, 1)])
+def test_a_gpu_is_asked_before_a_batch_is_computed_and_never_overfilled(tiny, monkeypatch, size, largest):
+    plain = separate(tiny, SONG, 44_100, PRESET)
+    small = Small(size, 1_000)
+    monkeypatch.setattr(memory, "gauge", small.gauge)
+    told: list[float] = []
+    stems = separate(small.denoise(tiny), SONG, 44_100, PRESET, on_progress=told.append)
+    first, rest = small.batches[: PRESET.calls], small.batches[PRESET.calls :]
+    assert set(first) == {1}  # what one takes is not known before
+    assert max(rest) == min(largest, 7)
+    for name, stem in stems.items():
+        np.testing.assert_allclose(stem, plain[name], atol=1e-4)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
+
+
+def test_what_was_seen_once_is_asked_no_more_and_what_is_free_is_asked_anew(monkeypatch):
+    denoiser, small = lambda: None, Small(5_000, 1_000)
+    monkeypatch.setattr(memory, "gauge", small.gauge)
+    assert memory.room(denoiser, "short", "cuda", 8) == 1
+    with memory.seen(denoiser, "short", "cuda", 2):
+        small.most = 2_000
+    assert memory.room(denoiser, "short", "cuda", 8) == 4
+    with memory.seen(denoiser, "short", "cuda", 1):
+        small.most = 9_000  # also by somebody else
+    small.size = 2_500  # another program came
+    assert memory.room(denoiser, "short", "cuda", 8) == 2
+    assert memory.room(denoiser, "long", "cuda", 8) == 1
+    assert memory.room(denoiser, "short", "cuda", 1) == 1
+
+
+def test_of_the_processor_nobody_asks():
+    assert memory.gauge("cpu") is None
+    assert memory.room(lambda: None, "any", "cpu", 8) == 8
