@@ -11,8 +11,6 @@ from bridge.errors import DAMAGED, RemoteError
 from bridge.protocol import Accepted, Cancelled, Chunk, Credit, Done, Error, Message, Progress, Stretch
 from engine.errors import Cancelled as CancelledError
 
-GRANTED = 2 * protocol.CREDIT  # chunks of stems under way: where processors are busy, each wait for a turn is long
-
 OnProgress = Callable[[float], None]
 OnPartial = Callable[[int, dict[str, np.ndarray]], None]
 
@@ -74,7 +72,7 @@ class Transfer:
             return
         if isinstance(message, Accepted):
             self.sent, self.owed = message.received, 0
-            self._send(protocol.encode(Credit(self.job, GRANTED)))
+            self._send(protocol.encode(Credit(self.job, protocol.CREDIT)))
         elif isinstance(message, Credit):
             self._upload(message.chunks)
         elif isinstance(message, Chunk):
@@ -109,7 +107,7 @@ class Transfer:
             self.stems[message.stem] = Stem(self.audio.channels, self.expected)
         self.stems[message.stem].put(message.offset, payload)
         self.owed += 1
-        if self.owed >= GRANTED // 4:  # each wakes the server, and what is under way hides the wait
+        if self.owed >= protocol.CREDIT // 4:  # each wakes the server, and what is under way hides the wait
             self._send(protocol.encode(Credit(self.job, self.owed)))
             self.owed = 0
 
