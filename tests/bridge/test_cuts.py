@@ -90,7 +90,7 @@ def test_a_disk_without_room_fails_the_job_and_not_the_server(server, monkeypatc
 
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
         with monkeypatch.context() as patch:
-            patch.setattr(Job, "append", full)
+            patch.setattr(Job, "note_stored", full)
             with pytest.raises(RemoteError, match="No space left") as caught:
                 client.separate(song(100, seed=1), 44_100)
             assert (caught.value.code, caught.value.retryable) == ("no_resource", True)
@@ -103,7 +103,7 @@ def test_a_fault_in_the_server_itself_costs_one_job(server, monkeypatch):
 
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
         with monkeypatch.context() as patch:
-            patch.setattr(Job, "append", broken)
+            patch.setattr(Job, "take", broken)
             with pytest.raises(RemoteError) as caught:
                 client.separate(song(100, seed=2), 44_100)
             assert caught.value.code == "internal"
