@@ -12,7 +12,7 @@ constexpr float kTrackHeight = 30.0f;
 constexpr float kStemsFrom = 226.0f;
 constexpr float kStemHeight = 30.0f;
 constexpr float kLaneFrom = 216.0f;
-constexpr float kButtonsFrom = 396.0f;
+constexpr float kButtonsFrom = 400.0f;
 constexpr float kGap = 2.0f;
 constexpr double kShortestBar = 0.1;  // seconds; a host that says less knows no tempo
 constexpr double kMostCells = 48.0;
@@ -111,7 +111,7 @@ std::vector<Spot> spots(const Shown& shown, Page page) {
     }
     const bool together = !busy && shown.status.tracks > 0;
     button(Action::separate, 16, 88, "Separate", !busy && has_something(shown.status.recorded));
-    all.push_back({Action::preset, 0, {16, 375, 192, 20}, "by " + shown.status.preset, shown.next_preset() != shown.status.preset, false});
+    all.push_back({Action::preset, 0, {16, 377, 192, 20}, "Preset: " + shown.status.preset, shown.next_preset() != shown.status.preset, false});
     button(Action::accompany, 110, 98, "Accompany", together);
     button(Action::infill, 214, 68, "Infill", together);
     button(Action::regenerate, 288, 100, "Regenerate", together);

@@ -325,7 +325,7 @@ TEST_CASE("the presets that separate are chosen in turn, and none where the serv
     CHECK_FALSE(choice().enabled);  // nobody has said which there are
     shown.status.presets = {"accompany", "separate", "separate-dirac", "separate-zero-shot", "separately"};
     CHECK(choice().enabled);
-    CHECK(choice().label == "by separate");
+    CHECK(choice().label == "Preset: separate");
     for (const char* next : {"separate-dirac", "separate-zero-shot", "separate"}) {
         shown.status.preset = shown.next_preset();
         CHECK(shown.status.preset == next);
