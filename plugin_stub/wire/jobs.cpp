@@ -40,8 +40,8 @@ std::vector<std::string> sorted_out(std::vector<std::string> stems, const Sessio
 
 void Jobs::separate(Server& server, const Take& take, const std::string& preset) {
     if (take.empty()) {
-        trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
-        return;
+        if (!gone_) trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
+        return;  // a project that is opened with the switch left on asks too, and offer() says more
     }
     if (take.hull().frames() > kMaxFrames) {
         trouble_ = "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
@@ -209,6 +209,7 @@ void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
     gone_.reset();
     if (!stems) {
         gone_ = recipe;
+        trouble_.clear();
         has_track_ = cache_.has_track(recipe);
         return;
     }
