@@ -89,8 +89,7 @@ def load_network(card: Card) -> nn.Module:
     try:
         network.load_state_dict(load_file(card.weights))
     except (OSError, SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(
-            f"The weights of '{card.name}' cannot be loaded: {first}", "Import the model again."
-        ) from error
+        first, *lines = (line.strip() for line in str(error).splitlines())
+        why = lines[0] if lines and first.endswith(":") else first  # torch begins with a heading
+        raise ModelError(f"The weights of '{card.name}' cannot be loaded: {why}", "Import the model again.") from error
     return network.eval()

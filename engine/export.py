@@ -19,11 +19,12 @@ from engine.denoiser import Denoiser
 from engine.errors import ModelError, ResourceError
 from engine.formats import FORMATS
 from engine.networks import as_denoiser
-from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core
+from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core, sounds
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
 """Largest relative error (of the norm) of what an export computes, beyond which it is not kept."""
+LOSS = 0.1  # dB of the estimates' quality, likewise
 SHAPES = ((2, 16384), (1, 16384), (3, 24576))
 """(batch, samples) that parity is tried at; it is traced at the first."""
 
@@ -32,12 +33,14 @@ SHAPES = ((2, 16384), (1, 16384), (3, 24576))
 class Report:
     """files: what was written. errors: relative error of the core against eager torch, by the shape of x. tolerance: its limit.
     stems_db: how far the difference of the denoised estimates lies under them, in dB, the least over items and sources.
+    loss_db: by how much more than torch's the worst of them differs from the clean source, in dB.
     about: what the file says of itself."""
 
     files: list[Path]
     errors: dict[str, float]
     tolerance: float
     stems_db: float
+    loss_db: float
     about: dict[str, Any]
 
 
@@ -88,13 +91,20 @@ def compare(card: Card, denoiser: Denoiser, path: Path, format: str, precision: 
         errors["x".join(map(str, inputs[0].shape))] = relative_error(run(*inputs), core(*inputs))
     given = probe(card.spec, *SHAPES[0], seed=2)
     wanted = denoiser(*given)
+    if not bool(wanted.isfinite().all()):
+        raise ModelError(f"'{card.name}' computes NaN: its weights are damaged.", "Import the model again.")
     found = replace_core(denoiser, run)(*given)
+    clean = sounds(card.spec, *SHAPES[0], torch.Generator().manual_seed(2))
+    loss = agreement(wanted, clean) - agreement(found, clean)
     if not all(error <= TOLERANCE[precision] for error in errors.values()):  # NaN is not
         raise ModelError(
             f"The export of '{card.name}' is off by {max(errors.values()):.1e}, more than {TOLERANCE[precision]:.0e}.",
             "Use a higher precision. What was written is thrown away.",
         )
-    return Report([], errors, TOLERANCE[precision], agreement(found, wanted), said)
+    if not loss <= LOSS:
+        message = f"The estimates of '{card.name}' lose {loss:.1f} dB in {precision}, more than {LOSS}."
+        raise ModelError(message, "Use a higher precision. What was written is thrown away.")
+    return Report([], errors, TOLERANCE[precision], agreement(found, wanted), loss, said)
 
 
 def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:

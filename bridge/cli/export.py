@@ -19,7 +19,7 @@ def export(
 ) -> None:
     """Write a model's network for other programs, read it back and compare it with torch. Any batch, any length."""
     from engine.cards import read_card
-    from engine.export import export
+    from engine.export import LOSS, export
     from engine.models import find_model
 
     card = read_card(find_model(model))
@@ -32,6 +32,7 @@ def export(
     for shape, error in report.errors.items():
         table.add_row(f"relative error, x of {shape}", f"{error:.1e}", f"{report.tolerance:.0e}")
     table.add_row("difference of the denoised stems", f"-{report.stems_db:.0f} dB", "")
+    table.add_row("what the worst of them loses", f"{report.loss_db:+.3f} dB", f"{LOSS} dB")
     out.print(table)
     for path in report.files:
         out.print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)

@@ -74,18 +74,23 @@ def probe(
 ) -> tuple[Tensor, Tensor, Conditioning]:
     """What a denoiser may be tried on: x, sigma and conditioning; sigmas around sigma_data, the mixture where it is heard.
 
-    The sources are noise whose spectrum falls by 6 dB an octave, as music's does on the whole. At least `samples` long.
+    The clean sources are the first that a generator of the same seed makes: `sounds`. At least `samples` long.
     """
     generator = torch.Generator().manual_seed(seed)
-    samples += -samples % spec.length_multiple
-    white = torch.randn(batch, len(spec.sources), samples, generator=generator)
-    frequency = torch.fft.rfftfreq(samples, 1 / spec.sample_rate)
-    clean = torch.fft.irfft(torch.fft.rfft(white) / (1 + frequency / 200), samples)
-    clean *= spec.sigma_data / clean.std()
+    clean = sounds(spec, batch, samples, generator)
     sigma = spec.sigma_data * torch.logspace(-1, 1, batch) if batch > 1 else torch.tensor([spec.sigma_data])
     x = clean + sigma[:, None, None] * torch.randn(clean.shape, generator=generator)
     mixture = clean.sum(1).to(device) if spec.conditional else None
     return x.to(device), sigma.to(device), Conditioning(mixture)
+
+
+def sounds(spec: ModelSpec, batch: int, samples: int, generator: torch.Generator) -> Tensor:
+    """Sources of noise whose spectrum falls by 6 dB an octave, as music's does on the whole: (batch, sources, samples or more)."""
+    samples += -samples % spec.length_multiple
+    white = torch.randn(batch, len(spec.sources), samples, generator=generator)
+    frequency = torch.fft.rfftfreq(samples, 1 / spec.sample_rate)
+    clean = torch.fft.irfft(torch.fft.rfft(white) / (1 + frequency / 200), samples)
+    return clean * (spec.sigma_data / clean.std())
 
 
 @torch.no_grad()

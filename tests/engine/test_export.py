@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from support.models import write_smallest_model, write_tiny_model, write_tiny_paper_model, write_tiny_text_model
 
 from engine import export as exports
@@ -82,6 +83,7 @@ def test_half_precision_loses_what_it_must_and_is_half_as_large(tmp_path, kind, 
     report = export(card, format, precision, tmp_path)
     assert 1e-5 < max(report.errors.values()) < report.tolerance
     assert stems_db < report.stems_db < 100
+    assert abs(report.loss_db) < 0.1
 
 
 def test_the_noise_level_is_told_exactly_in_half_precision(compact):
@@ -136,6 +138,36 @@ def test_an_export_that_computes_something_else_is_not_kept(compact, tmp_path, m
     monkeypatch.setitem(exports.FORMATS, "onnx", Format(".onnx", faulty, honest.open))
     with pytest.raises(ModelError, match="is off by"):
         export(compact, "onnx", "fp32", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_export_whose_estimates_are_worse_is_not_kept(compact, tmp_path, monkeypatch):
+    """Within the tolerance of what the core computes, the stems may still be of less worth."""
+    honest = FORMATS["torchscript"]
+
+    def opened(path, device):
+        run, about = honest.open(path, device)
+        generator = torch.Generator().manual_seed(0)
+        return lambda *inputs: run(*inputs) + 5 * torch.randn(run(*inputs).shape, generator=generator), about
+
+    monkeypatch.setitem(exports.TOLERANCE, "bf16", 1e9)
+    monkeypatch.setitem(exports.FORMATS, "torchscript", Format(".pt", honest.write, opened))
+    with pytest.raises(ModelError, match=r"lose .* dB in bf16, more than 0\.1"):
+        export(compact, "torchscript", "bf16", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_weights_of_another_model_and_weights_that_are_nan_are_told(compact, tmp_path):
+    weights = load_file(compact.weights)
+    name = next(name for name, tensor in weights.items() if tensor.ndim > 1)
+    for changed, words in (
+        (dict(list(weights.items())[1:]), r"cannot be loaded: Missing key\(s\) in state_dict"),
+        (weights | {name: weights[name][:1]}, "cannot be loaded: size mismatch"),
+        (weights | {name: weights[name] * torch.nan}, "computes NaN: its weights are damaged"),
+    ):
+        save_file({key: tensor.contiguous() for key, tensor in changed.items()}, compact.weights)
+        with pytest.raises(ModelError, match=words):
+            export(read_card(compact.folder), "torchscript", "fp32", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 
