@@ -1,6 +1,6 @@
 """What of onnxruntime computes: its execution providers, the best that it was built with and that starts here.
 
-Which there are depends on which onnxruntime is installed: onnxruntime-gpu has CUDA and TensorRT, -openvino and -directml what they
+Which there are depends on which onnxruntime is installed: onnxruntime-gpu has CUDA, -openvino and -directml what they
 are called after, the one for Macs CoreML. All but NVIDIA's read and write the processor's memory, wherever they compute. DirectML's
 GPU has no name in torch, so that it belongs to the device "cpu".
 """
@@ -17,11 +17,12 @@ from engine.errors import ResourceError
 
 SUFFIX = "ExecutionProvider"
 IN_TURN = {
-    "cuda": ("Tensorrt", "CUDA"),
+    "cuda": ("CUDA",),
     "mps": ("CoreML",),
     "cpu": ("Dml", "OpenVINO", "CPU"),
 }
-"""By device of torch, the best first. The last one must start; where another does not, that is said and the next one tried."""
+"""By device of torch, the best first. The last one must start; where another does not, that is said and the next one tried.
+TensorRT is none of them: it may compute in TF32 without being asked, and makes its engines anew for each new length."""
 
 
 def sessions(path: Path, device: str) -> Generator[Any, None, None]:
@@ -37,7 +38,8 @@ def sessions(path: Path, device: str) -> Generator[Any, None, None]:
     built = onnxruntime.get_available_providers()
     wanted = [name for name in IN_TURN.get(device.partition(":")[0], ()) if name + SUFFIX in built]
     for index, name in enumerate(wanted):
-        left = [(provider + SUFFIX, settings(provider, path, device)) for provider in wanted[index:]]
+        session = None  # one at a time: each holds the weights
+        left = [(provider + SUFFIX, settings(provider, device)) for provider in wanted[index:]]
         started, why = False, "it does not start"
         try:
             session = onnxruntime.InferenceSession(str(path), options(onnxruntime), providers=left, enable_fallback=0)
@@ -46,7 +48,9 @@ def sessions(path: Path, device: str) -> Generator[Any, None, None]:
                 return
         except Exception as error:  # onnxruntime's own classes have no common base but this
             if name == wanted[-1]:
-                raise (error if started else _refused(path, device, error)) from error
+                if started:
+                    raise
+                raise _refused(path, device, error) from error
             why = str(error).strip().splitlines()[0]
         if name != wanted[-1]:
             words = "onnxruntime's %s cannot be used here, %s runs the model: %s"
@@ -56,13 +60,12 @@ def sessions(path: Path, device: str) -> Generator[Any, None, None]:
     )
 
 
-def settings(provider: str, path: Path, device: str) -> dict[str, Any]:
+def settings(provider: str, device: str) -> dict[str, Any]:
     """What a provider is told: to compute in float32, as torch does, and on which GPU."""
     index = int(device.partition(":")[2] or 0)
     if provider == "CUDA":  # as torch, which does not take TF32 unless it is told to; here it is the default
         return {"device_id": index, "use_tf32": int(torch.backends.cuda.matmul.allow_tf32)}
     others: dict[str, dict[str, Any]] = {
-        "Tensorrt": {"device_id": index, "trt_engine_cache_enable": True, "trt_engine_cache_path": str(path.parent)},
         "CoreML": {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"},  # the neural engine has float16 alone
         "OpenVINO": {"device_type": "CPU", "precision": "ACCURACY"},  # else bfloat16, where the processor has it
     }

@@ -72,7 +72,8 @@ class Rounded(nn.Module):
 def probe(
     spec: ModelSpec, batch: int, samples: int, seed: int = 0, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor, Conditioning]:
-    """What a denoiser may be tried on: x, sigma and conditioning; sigmas around sigma_data, the mixture where it is heard.
+    """What a denoiser may be tried on: x, sigma and conditioning; sigmas around sigma_data; the mixture, and what is known, where
+    they are heard.
 
     The clean sources are the first that a generator of the same seed makes: `sounds`. At least `samples` long.
     """
@@ -80,8 +81,12 @@ def probe(
     clean = sounds(spec, batch, samples, generator)
     sigma = spec.sigma_data * torch.logspace(-1, 1, batch) if batch > 1 else torch.tensor([spec.sigma_data])
     x = clean + sigma[:, None, None] * torch.randn(clean.shape, generator=generator)
-    mixture = clean.sum(1).to(device) if spec.conditional else None
-    return x.to(device), sigma.to(device), Conditioning(mixture)
+    known = torch.zeros(x.shape, dtype=torch.bool)
+    if spec.hears_known:
+        known[0, -1, : samples // 2] = True  # a stretch of the last source
+    x = torch.where(known, clean, x)
+    mixture = (clean * ~known).sum(1).to(device) if spec.conditional else None
+    return x.to(device), sigma.to(device), Conditioning(mixture, known=known.to(device) if spec.hears_known else None)
 
 
 def sounds(spec: ModelSpec, batch: int, samples: int, generator: torch.Generator) -> Tensor:

@@ -80,7 +80,7 @@ class Examples:
         """bool (sources, samples): some whole stems are known, or all stems but a stretch of some."""
         sources = len(self.config.sources)
         known = np.ones((sources, self.samples), dtype=bool)
-        whole = rng.random() < 0.5
+        whole = rng.random() < 0.5 and sources > 1
         wanted = rng.permutation(sources)[: rng.integers(1, sources + (not whole))]
         length = self.samples if whole else round(self.samples * rng.uniform(0.2, 0.8))
         start = int(rng.integers(self.samples - length + 1))

@@ -144,7 +144,8 @@ def start_from(folder: Path, network: nn.Module, config: TrainConfig) -> float:
     """Begin with a model's weights; returns the processor hours in them. It may be one that hears no known stems yet. ModelError
     where the folder is none, or of another network."""
     card = read_card(folder)
-    if (card.network, alike(card.arguments)) != (config.network, alike(config.arguments)):
+    deaf = card.spec.hears_known and not config.arguments.get("hears_known")
+    if deaf or (card.network, alike(card.arguments)) != (config.network, alike(config.arguments)):
         raise ModelError(
             f"The model {card.name} is a {card.network} with other arguments than the configuration's {config.network}.",
             "Give both the same, or leave out `start`.",

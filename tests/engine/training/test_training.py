@@ -143,6 +143,10 @@ def test_a_network_that_hears_known_stems_goes_on_from_one_that_does_not(config,
     second = load_model(tmp_path / "hearing" / "tones")
     assert second.spec.hears_known
     assert not first.spec.hears_known
+    config.write_text(config.read_text().replace("/deaf/", "/hearing/").replace(", hears_known = true", ""))
+    config.write_text(re.sub("known = 0.8\n", "", config.read_text()))
+    with pytest.raises(ModelError, match="other arguments"):
+        train(config, tmp_path / "deaf again")
 
 
 def test_examples_with_known_stems_are_real_songs_with_something_left_to_make(config):
