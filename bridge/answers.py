@@ -61,9 +61,9 @@ class Answers:
         self._server, self._doors, self._delivery, self._intake = server, doors, delivery, intake
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
-        self._owed: Counter[tuple[bytes, str]] = (
+        self._owed: Counter[tuple[bytes, str, int]] = (
             Counter()
-        )  # client and job to chunks that were taken, and not said so yet
+        )  # client, job and its acceptance to chunks that were taken, and not said so yet
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
             Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
@@ -91,15 +91,15 @@ class Answers:
             except Exception as error:
                 self._fail_job(client, getattr(message, "job", ""), *_refusal(error))
 
-        for client, job, size in self._intake.written():
-            self._stored(client, job, size)
-        for client, name in list(self._owed):
-            self._give_back(client, name)
+        for stored in self._intake.written():
+            self._stored(*stored)
+        for owed in list(self._owed):
+            self._give_back(*owed)
 
-    def _give_back(self, client: bytes, job: str) -> None:
-        """Credit for what was taken of a job, unless it has ended since."""
-        chunks, found = self._owed.pop((client, job)), self._server.jobs.by_id.get(job)
-        if found is not None and found.state in OPEN:
+    def _give_back(self, client: bytes, job: str, acceptance: int) -> None:
+        """Credit for what was taken of a job, unless it has ended or was accepted again since."""
+        chunks, found = self._owed.pop((client, job, acceptance)), self._server.jobs.by_id.get(job)
+        if found is not None and found.state in OPEN and found.acceptance == acceptance:
             self._delivery.send(client, Credit(job, chunks))
 
     def _stranger(self, message: Message) -> limits.Refusal | None:
@@ -173,8 +173,9 @@ class Answers:
         """Perhaps after a lost connection: the same job, and of its stems what the client does not have."""
         if isinstance(job.owner, bytes) and job.owner != client:
             self._delivery.fail(job.owner, *TAKEN_OVER, job=job.id)
+        if job.gathering is None:  # tracks that give hear no `accepted`: what they were granted holds
+            job.acceptance += 1
         job.leave()
-        self._owed.pop((client, job.id), None)
         job.owner = client
         self._server.jobs.note(job)
         if job.finished:
@@ -228,27 +229,26 @@ class Answers:
         elif job.received == message.offset and payload:
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
         else:
-            self._owe(client, job)
+            self._owe(client, job, job.acceptance)
 
-    def _stored(self, client: bytes, job: Job, size: int) -> None:
-        """A chunk is on the disk, unless that is full."""
+    def _stored(self, client: bytes, job: Job, acceptance: int, size: int) -> None:
+        """A chunk is on the disk, unless that is full. acceptance: of its job, when it came."""
         if job.state != "uploading" or self._server.jobs.by_id.get(job.id) is not job:
             return
         try:
             job.note_stored(size)
             if job.whole():
                 self._server.jobs.uploaded(job)
-            self._owe(client, job)
+            self._owe(client, job, acceptance)
         except Exception as error:
             self._delivery.end(job, "failed", _refusal(error))
 
-    def _owe(self, client: bytes, job: Job) -> None:
+    def _owe(self, client: bytes, job: Job, acceptance: int) -> None:
         """Credit for one chunk more."""
-        self._owed[client, job.id] += 1
-        if (
-            self._owed[client, job.id] >= protocol.CREDIT // 4
-        ):  # each wakes the client, and what is under way hides the wait
-            self._give_back(client, job.id)
+        owed = client, job.id, acceptance
+        self._owed[owed] += 1
+        if self._owed[owed] >= protocol.CREDIT // 4:  # each wakes the client, and what is under way hides the wait
+            self._give_back(*owed)
 
     def _taking(self, client: bytes, job: str) -> Job | None:
         """A job whose audio this client is to send now."""

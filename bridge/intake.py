@@ -18,8 +18,8 @@ class Intake:
     """Of one server. What was put in is written in that order, and then said to be."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[bytes, Job, BinaryIO, bytes | memoryview] | None] = queue.Queue(MOST)
-        self._written: deque[tuple[bytes, Job, int]] = deque()
+        self._waiting: queue.Queue[tuple[bytes, Job, int, BinaryIO, bytes | memoryview] | None] = queue.Queue(MOST)
+        self._written: deque[tuple[bytes, Job, int, int]] = deque()
         self._bell, self._button = socket.socketpair()
         self._bell.setblocking(False)
         self._button.setblocking(False)
@@ -35,10 +35,10 @@ class Intake:
 
         It is opened here, where the job is known to be there: later another one may have its name."""
         file = open(job.order.folder / INPUT, "ab")  # noqa: SIM115  the thread closes it
-        self._waiting.put((client, job, file, payload))
+        self._waiting.put((client, job, job.acceptance, file, payload))
 
-    def written(self) -> Iterator[tuple[bytes, Job, int]]:
-        """Client, job and bytes of what was written since, or could not be: then the job says why."""
+    def written(self) -> Iterator[tuple[bytes, Job, int, int]]:
+        """Client, job, its acceptance when it came, and bytes of what was written since, or could not be: then the job says why."""
         with suppress(BlockingIOError):
             self._bell.recv(4096)
         while self._written:
@@ -53,7 +53,7 @@ class Intake:
 
     def _run(self) -> None:
         while piece := self._waiting.get():
-            client, job, file, payload = piece
+            client, job, acceptance, file, payload = piece
             try:
                 with file:
                     if job.trouble is None:  # or there would be a gap
@@ -61,7 +61,7 @@ class Intake:
                 job.upload_hash.update(payload)
             except Exception as error:
                 job.trouble = error
-            self._written.append((client, job, len(payload)))
+            self._written.append((client, job, acceptance, len(payload)))
             if self._waiting.empty() or len(self._written) >= TOGETHER:
                 with suppress(BlockingIOError):  # it was pressed often enough
                     self._button.send(b"\0")

@@ -58,7 +58,8 @@ class Order:
 class Job:
     """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
     uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
-    credit: chunks its client still takes."""
+    credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
+    was granted for its upload before void."""
 
     order: Order
     owner: Any
@@ -77,6 +78,7 @@ class Job:
     stems: tuple[str, ...] = ()
     outbox: deque = field(default_factory=deque)  # (stem, first frame, last) to be sent; stem "": a stretch ends
     credit: int = 0
+    acceptance: int = 0
     seconds: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint

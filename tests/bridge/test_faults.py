@@ -1,12 +1,15 @@
 """The server over a real socket, with jobs whose results are known."""
 
 import hashlib
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from support.servers import Speaker, running, song
+from support.servers import PATIENCE, Speaker, running, song, until
 
 from bridge import protocol
 from bridge.client import Client
@@ -15,15 +18,18 @@ from bridge.jobs import Job
 from bridge.protocol import (
     Accepted,
     AudioShape,
+    Bye,
     Cancel,
     Cancelled,
     Credit,
     Done,
     Error,
+    Message,
     Ping,
     Pong,
     Submit,
 )
+from bridge.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,60 @@ def test_a_job_submitted_again_before_its_audio_came_still_gets_it(server):
         speaker.say(Credit(job, 8))
         done = speaker.hear(Done)
         assert set(done.stems) == {"one", "residual"}
+
+
+@contextmanager
+def sent_and_on_its_way_to_the_disk(server: Server, speaker: Speaker) -> Iterator[Submit]:
+    """A job all of whose credit is used up, while nothing of it can be written; at the end it can."""
+    submit, gate = Submit(str(uuid.uuid4()), AudioShape(44_100, 2, 10_000, "0" * 64)), threading.Event()
+
+    class Held:
+        def update(self, _: object) -> None:
+            assert gate.wait(PATIENCE)
+
+    speaker.say(submit)
+    assert speaker.hear(Credit, submit.job).chunks == protocol.CREDIT
+    job = server.jobs.by_id[submit.job]
+    job.upload_hash = Held()
+    try:
+        for number in range(protocol.CREDIT):
+            speaker.say_chunk(submit.job, 100 * number, song(100))
+        until(lambda: job.received == 100 * protocol.CREDIT, "all that was sent")
+        yield submit
+    finally:
+        gate.set()
+    until(lambda: job.stored == job.received, "all of it on the disk")
+
+
+def granted(speaker: Speaker, since: type[Message], job: str) -> int:
+    """Chunks of the job that may be sent, by all the server has said after the last message of a kind."""
+    speaker.say(Ping())
+    speaker.hear(Pong)
+    said = [message for message, _ in speaker.seen]
+    begun = max(number for number, message in enumerate(said) if isinstance(message, since))
+    return sum(message.chunks for message in said[begun:] if isinstance(message, Credit) and message.job == job)
+
+
+def test_what_was_sent_before_a_job_was_submitted_again_earns_no_credit_after(server):
+    with Speaker(server.port) as speaker:
+        with sent_and_on_its_way_to_the_disk(server, speaker) as submit:
+            speaker.say(submit)
+            assert speaker.hear(Accepted).received == 100 * protocol.CREDIT
+        assert granted(speaker, Accepted, submit.job) == protocol.CREDIT
+        speaker.say_chunk(submit.job, 100 * protocol.CREDIT, song(100))
+        assert speaker.hear(Credit, submit.job).chunks == 1  # and what is sent from then on does
+        speaker.say(Bye())
+
+
+def test_who_had_a_job_gets_no_credit_for_it_any_more(server):
+    with Speaker(server.port) as former, Speaker(server.port) as owner:
+        with sent_and_on_its_way_to_the_disk(server, former) as submit:
+            owner.say(submit)
+            assert former.hear(Error, submit.job).code == "taken"
+            owner.hear(Accepted)
+        assert granted(former, Error, submit.job) == 0
+        assert granted(owner, Accepted, submit.job) == protocol.CREDIT
+        owner.say(Bye())
 
 
 def test_another_clients_job_cannot_be_cancelled_or_fed(server):

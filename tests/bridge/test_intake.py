@@ -28,7 +28,7 @@ def test_chunks_are_written_in_order_and_told(intake, tmp_path):
         intake.put(b"client", job, chunk)
     told: list = []
     until(lambda: told.extend(intake.written()) or len(told) == len(chunks), "what was written")
-    assert [size for _, _, size in told] == [len(chunk) for chunk in chunks]
+    assert [size for *_, size in told] == [len(chunk) for chunk in chunks]
     assert (tmp_path / INPUT).read_bytes() == b"".join(chunks)
     assert job.upload_hash.digest() == hashlib.sha256(b"".join(chunks)).digest()
 
