@@ -34,6 +34,30 @@ bool is_uuid(const std::string& text) {
     return text.size() == 36 && text.find_first_not_of("0123456789abcdef-") == std::string::npos;
 }
 
+fs::path aside(const fs::path& place) { return place.string() + ".old"; }
+
+// Undo a replace() that went no further, perhaps because the host died.
+void put_back(const fs::path& place) {
+    std::error_code error;
+    if (!fs::exists(place, error)) fs::rename(aside(place), place, error);
+}
+
+// A take that was there, damaged, is removed only when the new one is in its place.
+bool replace(const fs::path& place, const fs::path& beside) {
+    std::error_code error;
+    if (fs::exists(place, error)) {
+        fs::remove_all(aside(place), error);
+        if (!error) fs::rename(place, aside(place), error);
+    }
+    if (!error) fs::rename(beside, place, error);
+    if (error) {
+        put_back(place);
+        return false;
+    }
+    fs::remove_all(aside(place), error);
+    return true;
+}
+
 }  // namespace
 
 std::string Recipe::text() const {
@@ -77,7 +101,6 @@ Cache::Cache(const std::string& folder) : folder_(folder) {
 
 bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems) {
     std::error_code error;
-    const fs::path place = folder(recipe);
     const fs::path beside = folder(recipe) + ".part";
     fs::remove_all(beside, error);
     fs::create_directories(beside, error);
@@ -91,9 +114,7 @@ bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const S
     out << recipe.text();
     out.close();
     good = good && out.good();
-    if (good) fs::remove_all(place, error);  // a take that was damaged and made again
-    if (good && !error) fs::rename(beside, place, error);
-    if (good && !error) return true;
+    if (good && replace(folder(recipe), beside)) return true;
     why_ = "The stems play, but could not be kept in " + folder_ + ": is the disk full?";
     fs::remove_all(beside, error);
     return false;
@@ -112,6 +133,7 @@ bool Cache::has_track(const Recipe& recipe) const {
 }
 
 std::shared_ptr<StemSet> Cache::load(const Recipe& recipe) const {
+    put_back(folder(recipe));
     const auto there = [&](int bus) { return folder(recipe) + "/" + kStemNames[bus] + ".wav"; };
     for (int bus = 0; bus < kStems; ++bus) {
         if (!fs::exists(there(bus))) return nullptr;

@@ -34,7 +34,7 @@ class Cache {
     explicit Cache(const std::string& folder = "");
 
     // Writes all files beside their place and moves the folder there when they are complete; track: empty where others gave the audio.
-    // False, with why(), when the disk does not take them.
+    // False, with why(), when the disk does not take them; a take of that name that was there is then there still.
     bool store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems);
     // Null when they are not there, or are not what the recipe says.
     std::shared_ptr<StemSet> load(const Recipe& recipe) const;
