@@ -33,7 +33,8 @@ std::string Shown::next_preset() const {
     std::vector<std::string> all;  // a preset is named for its task, and what is special about it
     const std::string first = kFirstPreset;
     for (const std::string& name : status.presets) {
-        if (name == first || name.compare(0, first.size() + 1, first + "-") == 0) all.push_back(name);
+        const bool separates = name == first || name.compare(0, first.size() + 1, first + "-") == 0;
+        if (separates && can_be_preset(name)) all.push_back(name);
     }
     if (all.empty()) return status.preset;
     const auto chosen = std::find(all.begin(), all.end(), status.preset);

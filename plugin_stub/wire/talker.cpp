@@ -21,6 +21,10 @@ constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";  // of
 
 }  // namespace
 
+bool can_be_preset(const std::string& name) {
+    return !name.empty() && name.size() <= kLongestName && name.find_first_not_of(kLetters) == std::string::npos;
+}
+
 Talker::Talker(std::shared_ptr<Core> core) : shared_(std::make_shared<Shared>(std::move(core))) {
 #if !defined(_WIN32)
     sigset_t all, before;  // the host's signals are the host's business
@@ -136,9 +140,8 @@ std::string Talker::preset() const {
 }
 
 void Talker::set_preset(const std::string& name) {
-    const bool good = !name.empty() && name.size() <= kLongestName && name.find_first_not_of(kLetters) == std::string::npos;
     std::lock_guard<std::mutex> lock(shared_->mutex);
-    shared_->preset = good ? name : kFirstPreset;
+    shared_->preset = can_be_preset(name) ? name : kFirstPreset;
 }
 
 Locks Talker::locks() const {

@@ -20,6 +20,9 @@ namespace stemweave {
 // What a track may be said to play, in the order of a host's menu; the first: nobody said.
 constexpr std::array<const char*, 5> kRoles = {"", "bass", "drums", "guitar", "piano"};
 
+// What may come from a project file or a server as a preset's name, and go to one.
+bool can_be_preset(const std::string& name);
+
 // What the window shows; a copy, taken at any moment.
 struct Status {
     Connection connection = Connection::absent;

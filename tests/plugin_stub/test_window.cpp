@@ -332,7 +332,7 @@ TEST_CASE("the presets that separate are chosen in turn, and none where the serv
     }
     shown.status.preset = "of-another-server";
     CHECK(shown.next_preset() == "separate");
-    shown.status.presets = {"separate"};
+    shown.status.presets = {"separate", "separate-My_own"};  // by a name that the plug-in does not take
     shown.status.preset = "separate";
     CHECK_FALSE(choice().enabled);
 }
