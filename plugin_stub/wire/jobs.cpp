@@ -57,7 +57,10 @@ void Jobs::redo(Server& server, const Take& take) {
     has_track_ = !track.samples.empty();  // or it went, or is damaged
     if (!has_track_ && offer(take) != Offer::make_again) return;
     if (!has_track_) track = heard(take, range_of(*gone_));
-    begin(server, std::make_unique<Job>(std::move(track), gone_->preset, gone_->seed, gone_->job));
+    // A server may have the job still; once it has ended in vain there, it would only say so again.
+    const std::string id = tried_ ? new_uuid() : gone_->job;
+    tried_ = true;
+    begin(server, std::make_unique<Job>(std::move(track), gone_->preset, gone_->seed, id));
 }
 
 Offer Jobs::offer(const Take& take) const {
@@ -209,6 +212,7 @@ void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
     gone_.reset();
     if (!stems) {
         gone_ = recipe;
+        tried_ = false;
         trouble_.clear();
         has_track_ = cache_.has_track(recipe);
         return;

@@ -27,7 +27,8 @@ class Jobs {
     // What was recorded until now is the job.
     void separate(Server& server, const Take& take, const std::string& preset);
     // Make stems again that a project was saved with and this machine no longer has: the same job, of the track as it was kept, else as
-    // it was played again. Where the server still has them they come at once. Nothing where offer() is another.
+    // it was played again. Where the server still has them they come at once; a second try is a job of another name. Nothing where
+    // offer() is another.
     void redo(Server& server, const Take& take);
     // The tracks of the session that take part are the job, from the first frame that one of them has to the last. stems: those that
     // are switched on; they are made, but those that are there already. locks: what stays as it is, here and below.
@@ -82,6 +83,7 @@ class Jobs {
     bool kept_ = false;
     std::optional<Recipe> gone_;  // of stems that a project was saved with
     bool has_track_ = false;      // that they were made of
+    bool tried_ = false;          // to make them again, under the name they had
     std::string folder_;
     std::string trouble_;
 };

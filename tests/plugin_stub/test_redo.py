@@ -1,11 +1,13 @@
 """Stems of a project that are gone when it is opened: made again, of the track as it was kept or as it is played."""
 
 import shutil
+import uuid
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from support.bare_host import FRAMES, BareHost
-from support.servers import answering, running, until
+from support.servers import Speaker, answering, running, song, until
 
 from bridge import protocol
 from bridge.ports import free_port
@@ -96,6 +98,24 @@ def test_without_the_track_it_has_to_be_played_through_first(host, server, recip
     assert plugin.ask("recipe")["recipe"] == recipe
 
 
+def test_a_take_that_was_being_replaced_when_the_host_died_is_still_there(host, server, recipe, tmp_path):
+    take = take_of(tmp_path)
+    aside = take.rename(f"{take}.old")
+    plugin = host("tcp://127.0.0.1:9")
+    plugin.ask(f"restore {recipe}")
+    plugin.assert_stems_play()
+    assert take_of(tmp_path) == take
+    shutil.copytree(take, aside)  # or it died before it had removed the old one
+    (take / "bass.wav").unlink()
+    plugin = host(server)
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "make_again")
+    plugin.ask("redo")
+    assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+    until(lambda: list((tmp_path / "takes").iterdir()) == [take], "the one new take")
+    assert (take / "bass.wav").exists()
+
+
 def test_a_kept_track_that_is_damaged_is_none(host, server, recipe, tmp_path):
     take = take_of(tmp_path)
     (take / "bass.wav").unlink()
@@ -119,6 +139,32 @@ def test_an_offer_stands_until_it_was_taken_up_to_the_end(host, recipe, tmp_path
     plugin.ask("cancel")
     plugin.until("job", "cancelled")
     plugin.until("offer", "make_again")
+
+
+def test_after_a_cancel_a_server_that_knows_the_job_as_cancelled_makes_them_under_another_name(host, recipe, tmp_path):
+    (take_of(tmp_path) / "bass.wav").unlink()
+    blocker, noise = str(uuid.uuid4()), song(1000)
+    shape = protocol.AudioShape(44_100, 2, 1000, sha256(noise.T.tobytes()).hexdigest())
+    with running() as server, Speaker(server.port) as other:
+        other.say(protocol.Submit(blocker, shape, overrides={"steps": 1_000_000}))  # what is asked for meanwhile waits
+        other.say_chunk(blocker, 0, noise)
+        other.hear(protocol.Progress)
+        plugin = host(f"tcp://127.0.0.1:{server.port}")
+        plugin.ask(f"restore {recipe}")
+        for _ in range(2):
+            plugin.until("offer", "make_again")
+            plugin.ask("redo")
+            plugin.until("job", "running")
+            plugin.ask("cancel")
+            plugin.until("job", "cancelled")
+        plugin.ask("redo")
+        plugin.until("job", "running")
+        other.say(protocol.Cancel(blocker))
+        assert plugin.until("job", "done", "failed", "cancelled")["job"] == "done", plugin.ask("status")
+        plugin.assert_stems_play()
+        made = until(lambda: (r := plugin.ask("recipe")["recipe"]) != recipe and r, "the recipe")
+        assert made.split("preset")[0] != recipe.split("preset")[0]
+        assert made.split("preset")[1] == recipe.split("preset")[1]  # the same stems
 
 
 def test_stems_of_several_tracks_are_asked_for_anew(host, recipe, tmp_path):
