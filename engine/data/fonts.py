@@ -33,8 +33,8 @@ def recordings(font: Path) -> dict[str, np.ndarray]:
 
 
 def in_common(font: Path, other: Path) -> tuple[list[str], int]:
-    """Names of the recordings of `font` that `other` has as well, sample by sample; and how many were looked for: those with enough
-    in them to tell. Raises as recordings()."""
+    """Names of the recordings of `font` that `other` seems to have as well: most of the stretches looked for are there, bit for
+    bit. And how many recordings were looked for: those with enough in them to tell. Raises as recordings()."""
     heard = {name: places for name, samples in recordings(font).items() if (places := _telling(samples))}
     there = b"".join(samples.tobytes() for samples in recordings(other).values())
     shared = [name for name, places in heard.items() if sum(p in there for p in places) > PLACES // 2]

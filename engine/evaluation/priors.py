@@ -25,18 +25,9 @@ class GaussianMixture:
 
     def _given_known(self, x: Tensor, sigma: Tensor, known: Tensor) -> Tensor:
         """The same for the mixture that is left when some samples are known. known: bool (n,)."""
-        values = x[:, 0, known].double()
-        means, covariances, evidence = [], [], []
-        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
-            inside = torch.linalg.inv(covariance[known][:, known])
-            gain, missed = covariance[~known][:, known] @ inside, values - mean[known]
-            means.append(mean[~known] + missed @ gain.T)
-            covariances.append(covariance[~known][:, ~known] - gain @ covariance[known][:, ~known])
-            fit = torch.einsum("bi,ij,bj->b", missed, inside, missed) - torch.logdet(inside)
-            evidence.append(weight.log() - fit / 2)
-        scales, bases = torch.linalg.eigh(torch.stack(covariances))
-        hidden = x[:, 0, ~known].double()
-        estimate = _denoised(hidden, sigma, torch.stack(evidence, 1), torch.stack(means), scales, bases)
+        weights, means, covariances = self._conditioned(known, x[:, 0, known])
+        scales, bases = torch.linalg.eigh(covariances)
+        estimate = _denoised(x[:, 0, ~known].double(), sigma, weights, means, scales, bases)
         whole = x.clone()
         whole[:, 0, ~known] = estimate.to(x)
         return whole
@@ -52,20 +43,26 @@ class GaussianMixture:
 
     def given(self, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (m,) and covariance (m, m) of the unknown samples given the known ones. known: bool (n,); values: (known,)."""
-        means, covariances, evidence = [], [], []
-        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
-            inside = covariance[known][:, known]
-            gain = torch.linalg.solve(inside, covariance[known][:, ~known]).T
-            missed = values.double() - mean[known]
-            means.append(mean[~known] + gain @ missed)
-            covariances.append(covariance[~known][:, ~known] - gain @ covariance[known][:, ~known])
-            fit = missed @ torch.linalg.solve(inside, missed) + torch.logdet(inside)
-            evidence.append(weight.log() - fit / 2)
-        share = torch.stack(evidence).softmax(0)
-        mean = torch.einsum("k,kn->n", share, torch.stack(means))
-        apart = torch.stack(means) - mean
-        spread = torch.stack(covariances) + apart[:, :, None] * apart[:, None, :]
+        weights, means, covariances = self._conditioned(known, values[None])
+        share = weights[0].softmax(0)
+        mean = torch.einsum("k,kn->n", share, means[:, 0])
+        apart = means[:, 0] - mean
+        spread = covariances + apart[:, :, None] * apart[:, None, :]
         return mean, torch.einsum("k,knm->nm", share, spread)
+
+    def _conditioned(self, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The mixture over the unknown samples, given values of the known ones, (batch, known): log weights (batch, K) but for a
+        constant, means (K, batch, m), covariances (K, m, m)."""
+        weights, means, covariances = [], [], []
+        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
+            inside, across = covariance[known][:, known], covariance[known][:, ~known]
+            gain = torch.linalg.solve(inside, across).T
+            missed = values.double() - mean[known]
+            means.append(mean[~known] + missed @ gain.T)
+            covariances.append(covariance[~known][:, ~known] - gain @ across)
+            fit = (missed * torch.linalg.solve(inside, missed.T).T).sum(1) + torch.logdet(inside)
+            weights.append(weight.log() - fit / 2)
+        return torch.stack(weights, 1), torch.stack(means), torch.stack(covariances)
 
 
 def _denoised(x: Tensor, sigma: Tensor, prior: Tensor, means: Tensor, scales: Tensor, bases: Tensor) -> Tensor:
