@@ -77,8 +77,8 @@ def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
     milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). network_ratio: the same of the
     network alone, given the batch at once, without transform and closed form. ceiling: the share of the
     measured product's speed, the best of each, in the back end's own precision (eight bits: bfloat16's). agreement_db: how far the
-    difference of the estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much their
-    SI-SDR against the true ones falls (mean over sources); not there for a model that does not separate them.
+    difference of the estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much
+    their SI-SDR against the true ones falls (mean over sources); not there for a model that does not separate them.
     """
     rows = _denoiser_rows(model, "cpu", rounds)
     if torch.cuda.is_available():
