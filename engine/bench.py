@@ -75,10 +75,10 @@ def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
     largest matrix product measured between the calls, and what its stems lose. "not measured" where there is no GPU.
 
     milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). network_ratio: the same of the
-    network alone, without transform and closed form, which torch computes by every back end. ceiling: the share of the
-    measured product's speed, the best of each, in the back end's own precision. agreement_db: how far the difference of the
-    estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much their SI-SDR against
-    the true ones falls (mean over sources); not there for a model that does not separate them.
+    network alone, given the batch at once, without transform and closed form. ceiling: the share of the
+    measured product's speed, the best of each, in the back end's own precision (eight bits: bfloat16's). agreement_db: how far the
+    difference of the estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much
+    their SI-SDR against the true ones falls (mean over sources); not there for a model that does not separate them.
     """
     rows = _denoiser_rows(model, "cpu", rounds)
     if torch.cuda.is_available():
@@ -103,7 +103,7 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     stems = _stems(models)
     rows = []
     for backend, model in models.items():
-        dtype = str(torch.bfloat16 if backend.endswith("bf16") else torch.float32)
+        dtype = str(torch.bfloat16 if backend.endswith(("bf16", "int8")) else torch.float32)
         seconds = times[backend]
         agrees = {} if backend == REFERENCE else {"agreement_db": agreement(model.denoiser(*given), wanted)}
         rows.append({

@@ -27,7 +27,7 @@ AUTO = "auto"
 REFERENCE = "torch"
 SMALL, LARGE = 2_000_000, 300_000_000
 """Bytes of weights: below, there is nothing to gain; above, finding out takes minutes and gigabytes unasked."""
-SAMPLES = 32768  # of the probe
+ITEMS, SAMPLES = 2, 32768  # of the probe: songs come in batches, whose items some compute side by side
 ROUNDS = 3
 BUDGET = 30.0  # seconds, after which no other is begun with: somebody waits for the job
 HOPELESS = 3.0  # times the reference: not tried any further
@@ -73,7 +73,7 @@ def remembered(card: Card, device: str) -> Choice | None:
 @torch.no_grad()
 def measure(card: Card, device: str, cancelled: Asked = None) -> Choice:
     """Every back end against torch on the same input, taking turns. Those that cannot be used here say why."""
-    given = probe(card.spec, 1, min(SAMPLES, card.spec.chunk), device=device)
+    given = probe(card.spec, ITEMS, min(SAMPLES, card.spec.chunk), device=device)
     started, reference = time.perf_counter(), BACKENDS[REFERENCE](card, device)
     wanted = reference(*given)
     base = min(_seconds(reference, given) for _ in range(2))

@@ -17,12 +17,16 @@ A cell that is known, which a network trained so is told, has no noise: sigma is
 other cells add up to.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoiser import Conditioning, per_item
+from engine.networks import in_place
 from engine.networks.bands import Bands
+from engine.networks.core import Replaced
 from engine.networks.unet2d import UNet2d
 
 HEADROOM = 10.0  # how far cells rise over their band's mean; where noise covers even that, noisy sources tell nothing
@@ -68,6 +72,8 @@ class LocalGaussian(nn.Module):
         """Denoise x: (batch, sources, samples) at sigma: scalar or (batch,); conditioning.mixture: (batch, samples);
         conditioning.known: bool, the shape of x, heard only by a network with `hears_known`."""
         told = conditioning or Conditioning()
+        if isinstance(self.unet, Replaced) and in_place.fits(x):
+            return in_place.denoise(self, x, per_item(sigma, x), told)
         given = None if told.mixture is None else self.transform(told.mixture[:, None])
         known = None if told.known is None or not self.hears_known else self.known_cells(told.known)
         return self.inverse(self.estimate(self.transform(x), per_item(sigma, x), given, known=known), x.shape[-1])
@@ -84,14 +90,10 @@ class LocalGaussian(nn.Module):
         mixture: complex (batch, 1, bins, frames); has_mixture: bool (batch,), to mix both kinds in one batch of training;
         known: bool (batch, sources, 1, frames)."""
         v = self.powers(noisy, sigma, mixture, has_mixture, known)
-        noise_power = noise_in(sigma, known)
-        gain = v / (v + noise_power)
+        gain, share = self.gains(v, sigma, known)
         m = scaled(noisy, self.bands.spread(gain))
         if mixture is None:
             return m
-        p = gain * noise_power
-        total = p.sum(1, keepdim=True)
-        share = p / (total if known is None else total.clamp_min(POWER_FLOOR * POWER_FLOOR))
         if has_mixture is not None:
             share = share * has_mixture[:, None, None, None]
         wanted = m if known is None else m * ~known
@@ -106,13 +108,34 @@ class LocalGaussian(nn.Module):
         known: Tensor | None = None,
     ) -> Tensor:
         """v: (batch, sources, bands, frames), the network's estimate of every source's power in every cell. Arguments as above."""
+        given = None if mixture is None else self.heard_power(mixture)
+        levels = self.levels(self.heard_power(noisy), sigma, given, has_mixture, known)
+        return self.said(self.unet(levels, sigma.flatten().log()))
+
+    def heard_power(self, cells: Tensor) -> Tensor:
+        """Complex (batch, channels, bins, frames) to their mean power a band, (batch, channels, bands, frames)."""
+        return self.bands.pool(power(cells))
+
+    def said(self, offset: Tensor) -> Tensor:
+        """v, as the core says it: nepers from the mean, of the same shape."""
+        return self.mean_power[:, :, None] * (RANGE * (offset / RANGE).tanh()).exp() + POWER_FLOOR
+
+    def levels(
+        self,
+        noisy: Tensor,
+        sigma: Tensor,
+        mixture: Tensor | None,
+        has_mixture: Tensor | None = None,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """What the core hears: (batch, inputs, bands, frames). noisy, mixture: their `heard_power`; the rest as above."""
         mean, noise_power = self.mean_power[:, :, None], noise_in(sigma, known)
         audible = HEADROOM * mean / (HEADROOM * mean + noise_power)
-        levels = [audible * log_ratio(self.bands.pool(power(noisy)), mean + noise_power)]
+        levels = [audible * log_ratio(noisy, mean + noise_power)]
         if mixture is None:
             levels += [torch.zeros_like(levels[0][:, :2])]
         else:
-            level = log_ratio(self.bands.pool(power(mixture)), mean.sum(0, keepdim=True))
+            level = log_ratio(mixture, mean.sum(0, keepdim=True))
             given = torch.ones_like(level)
             if has_mixture is not None:
                 given = given * has_mixture[:, None, None, None]
@@ -120,13 +143,23 @@ class LocalGaussian(nn.Module):
         if self.hears_known:
             flags = torch.zeros_like(levels[0]) if known is None else known.expand_as(levels[0]).to(levels[0])
             levels += [flags]
-        offset = self.unet(torch.cat(levels, 1), sigma.flatten().log())
-        return mean * (RANGE * (offset / RANGE).tanh()).exp() + POWER_FLOOR
+        return torch.cat(levels, 1)
+
+    @staticmethod
+    def gains(v: Tensor, sigma: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the closed form multiplies by, each as v is: v / (v + sigma^2) and p_j / sum_i p_i."""
+        noise_power = noise_in(sigma, known)
+        gain = v / (v + noise_power)
+        p = gain * noise_power
+        total = p.sum(1, keepdim=True)
+        return gain, p / (total if known is None else total.clamp_min(POWER_FLOOR * POWER_FLOOR))
 
     def known_cells(self, known: Tensor) -> Tensor:
         """bool (batch, sources, samples) to (batch, sources, 1, frames): the frames that hear no sample which is not known."""
         unknown = F.pad((~known).float(), (self.fft // 2, self.fft // 2))
-        return F.max_pool1d(unknown, self.fft, self.hop)[:, :, None] == 0
+        step = math.gcd(self.fft, self.hop)  # stretches first, for most are heard by several frames
+        stretches = unknown[..., : unknown.shape[-1] // step * step].unflatten(-1, (-1, step)).amax(-1)
+        return F.max_pool1d(stretches, self.fft // step, self.hop // step)[:, :, None] == 0
 
     def energy(self, banded: Tensor) -> Tensor:
         """Sum over the cells of what bands.pool made means of: (..., bands, frames) to (...)."""

@@ -20,9 +20,11 @@ from engine.networks.core import Replaced, probe
 from engine.pipeline import separate
 from engine.presets import load_preset
 
+VNNI = torch.cpu._is_vnni_supported()
 HERE = [
-    name for name in BACKENDS if runs_on(name, "cpu") and name not in exported.SLOW
-]  # which have tests of their own
+    name for name in BACKENDS if runs_on(name, "cpu") and name not in exported.SLOW and (VNNI or name != "torch-int8")
+]  # those in SLOW have tests of their own
+ROUNDED = ("torch-bf16", "torchscript-bf16", "torch-int8")
 EXPORTED = ("torchscript", "torchscript-bf16", "onnxruntime")
 
 
@@ -55,7 +57,7 @@ def test_same_stems_within_the_stated_tolerance_and_the_same_again(folder, song,
     model = load_model(folder, backend=backend)
     found = separate(model, song, 22050, preset)
     for name in model.spec.sources:
-        np.testing.assert_allclose(found[name], wanted[name], atol=0.05 if backend.endswith("bf16") else 1e-3)
+        np.testing.assert_allclose(found[name], wanted[name], atol=0.05 if backend in ROUNDED else 1e-3)
         assert si_sdr(found[name], wanted[name]) > 30
     again = separate(load_model(folder, backend=backend), song, 22050, preset)
     for name in found:
@@ -71,18 +73,22 @@ def test_calls_may_differ_in_batch_length_and_conditioning(folder, backend):
         for conditioning in (told, None, Conditioning()):
             with torch.no_grad():
                 wanted, found = (m.denoiser(x, sigma, conditioning) for m in (reference, model))
-            assert (found - wanted).norm() < (0.03 if backend.endswith("bf16") else 1e-4) * wanted.norm()
+            assert (found - wanted).norm() < (0.03 if backend in ROUNDED else 1e-4) * wanted.norm()
 
 
 @pytest.mark.parametrize("backend", HERE)
 @pytest.mark.parametrize("write", [write_tiny_paper_model, write_smallest_model])
 def test_the_papers_network_and_one_whose_overview_is_heard_run_too(tmp_path, write, backend):
     folder = write(tmp_path / "another")
+    if backend == "torch-int8" and write is write_tiny_paper_model:
+        with pytest.raises(ResourceError, match="not computed in eight bits"):
+            load_model(folder, backend=backend)
+        return
     reference, model = load_model(folder), load_model(folder, backend=backend)
     given = probe(model.spec, 2, 8192)
     with torch.no_grad():
         wanted, found = (m.denoiser(*given) for m in (reference, model))
-    assert (found - wanted).norm() < (0.03 if backend.endswith("bf16") else 1e-4) * wanted.norm()
+    assert (found - wanted).norm() < (0.03 if backend in ROUNDED else 1e-4) * wanted.norm()
 
 
 @pytest.mark.parametrize("backend", HERE)
@@ -170,3 +176,14 @@ def test_devices_and_weights_that_are_not_there_are_told_by_every_back_end(tmp_p
     (folder / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(folder, backend=backend)
+
+
+def test_a_processor_without_eight_bits_and_a_torch_without_its_operators_are_told(folder, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    with pytest.raises(ResourceError, match="VNNI") as caught:
+        load_model(folder, backend="torch-int8")
+    assert "--backend auto" in caught.value.hint
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    monkeypatch.delattr(torch, "quantize_per_tensor")
+    with pytest.raises(ResourceError, match="does not compute in eight bits here"):
+        load_model(folder, backend="torch-int8")
