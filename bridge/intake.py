@@ -1,17 +1,19 @@
-"""Where uploaded audio is written and hashed: a thread of its own, so that no disk and no checksum holds up anybody's messages."""
+"""Where uploaded audio is written and hashed: in threads of its own, so that no disk and no checksum holds up messages."""
 
+import ctypes
 import queue
 import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bridge.jobs import INPUT, Job
+from bridge.protocol import TOGETHER
 
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 MOST = 32  # chunks that wait for the disk; then their server waits too
-TOGETHER = 4  # chunks the server is woken for, while there are more to write
 
 
 class Intake:
@@ -19,12 +21,17 @@ class Intake:
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[tuple[bytes, Job, int, BinaryIO, bytes | memoryview] | None] = queue.Queue(MOST)
+        self._unhashed: queue.Queue[tuple[bytes, Job, int, bytes | memoryview] | None] = queue.Queue(MOST)
         self._written: deque[tuple[bytes, Job, int, int]] = deque()
         self._bell, self._button = socket.socketpair()
         self._bell.setblocking(False)
         self._button.setblocking(False)
-        self._thread = threading.Thread(target=self._run, daemon=True, name="stemweave-intake")
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=work, daemon=True, name=f"stemweave-{name}")
+            for name, work in (("intake", self._write), ("hashing", self._hash))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def fileno(self) -> int:
         """Readable when something was written."""
@@ -47,21 +54,53 @@ class Intake:
     def close(self) -> None:
         """Once all is written."""
         self._waiting.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._bell.close()
         self._button.close()
 
-    def _run(self) -> None:
+    def _write(self) -> None:
         while piece := self._waiting.get():
             client, job, acceptance, file, payload = piece
             try:
                 with file:
                     if job.trouble is None:  # or there would be a gap
+                        if not job.stored and file.tell() == 0:
+                            _reserve(file, job)
                         file.write(payload)
-                job.upload_hash.update(payload)
             except Exception as error:
                 job.trouble = error
+            self._unhashed.put((client, job, acceptance, payload))
+        self._unhashed.put(None)
+
+    def _hash(self) -> None:
+        size = 0
+        while piece := self._unhashed.get():
+            client, job, acceptance, payload = piece
+            job.upload_hash.update(payload)
             self._written.append((client, job, acceptance, len(payload)))
-            if self._waiting.empty() or len(self._written) >= TOGETHER:
+            size += len(payload)
+            if self._unhashed.empty() or size >= TOGETHER:
+                size = 0
                 with suppress(BlockingIOError):  # it was pressed often enough
                     self._button.send(b"\0")
+
+
+def _reserve(file: BinaryIO, job: Job) -> None:
+    """Where the system can: set the disk's blocks aside for all of it, for to find them one by one costs as much as to write. The
+    file's size stays what was written. What does not fit is told when it comes."""
+    if _fallocate and job.order.audio is not None:
+        _fallocate(file.fileno(), KEEP_SIZE, 0, job.order.audio.frames * job.frame_bytes())
+
+
+def _of_libc(name: str) -> Any:
+    """A function with the types of Linux's fallocate, or None."""
+    try:
+        found = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):  # another system
+        return None
+    found.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    return found
+
+
+_fallocate = _of_libc("fallocate")
