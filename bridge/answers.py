@@ -14,7 +14,7 @@ from bridge.doors import Doors, is_local
 from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
 from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
-from bridge.lane import Lanes
+from bridge.lane import Lanes, Placed
 from bridge.logs import event
 from bridge.protocol import (
     TASKS,
@@ -260,14 +260,13 @@ class Answers:
         job = self._taking(client, message.job)
         if job is None:
             return
-        if message.size:
-            payload = _from_lane(client, job, message, payload)
-        self._server.metrics.received.inc(len(payload))
-        if job.take(message.offset, payload):
-            self._intake.put(client, job, payload)
+        piece = _from_lane(client, job, message, payload) if message.size else payload
+        self._server.metrics.received.inc(len(piece))
+        if job.take(message.offset, len(piece)):
+            self._intake.put(client, job, piece)
             if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
                 self._ask_to_give(job, job.gathering)
-        elif job.received == message.offset and payload:
+        elif job.received == message.offset and len(piece):
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
         else:
             self._owe(client, job, job.acceptance)
@@ -351,11 +350,11 @@ class Answers:
         self._server.jobs.make_room()
 
 
-def _from_lane(client: bytes, job: Job, message: Chunk, payload: Payload) -> Payload:
-    """A copy of a chunk that lies in the job's lane, made at once: what its client is told after it may free the place."""
+def _from_lane(client: bytes, job: Job, message: Chunk, payload: Payload) -> Placed:
+    """A chunk that lies in the job's lane, where it stays until its credit is given back: another acceptance has another lane."""
     if payload or job.lane is None or not (job.beside and job.owner == client):
         raise ProtocolError("A chunk is said to lie in a lane, and there is none open, or it has a payload.")
-    return job.lane.get(message.at, message.size)
+    return job.lane.place(message.at, message.size)
 
 
 def _refusal(error: Exception) -> limits.Refusal:

@@ -145,11 +145,12 @@ class Job:
         """Bytes of one frame of all channels."""
         return 4 * self.order.audio.channels if self.order.audio else 0
 
-    def take(self, offset: int, payload: bytes | memoryview) -> bool:
-        """Count an uploaded chunk; true when it was the next one and is to be stored (others are repeats and are left)."""
-        if offset != self.received or not payload or len(payload) % self.frame_bytes():
+    def take(self, offset: int, size: int) -> bool:
+        """Count an uploaded chunk of so many bytes; true when it was the next one and is to be stored (others are repeats and are
+        left)."""
+        if offset != self.received or not size or size % self.frame_bytes():
             return False
-        frames = len(payload) // self.frame_bytes()
+        frames = size // self.frame_bytes()
         assert self.order.audio is not None
         if self.received + frames > (self.gathering.due[0][1] if self.gathering else self.order.audio.frames):
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")

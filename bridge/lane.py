@@ -2,9 +2,9 @@
 
 A lane is a file that belongs to one acceptance of one job. The server makes it in a folder that only its user can enter, and names
 it; a client has it if it can open it. The song goes through it, a chunk in each of its places, and what a server takes out of it
-is its own copy: only that is hashed and kept, whatever the client writes there later. The stems of who has the lane are read where
-the server has them, and hashed as they are read. All of it is read and written, never mapped: whoever cuts a file off makes the
-other end read too little, which is noticed, and not die.
+is its own copy: only that is hashed and kept, whatever the client writes there meanwhile. The stems of who has the lane are read
+where the server has them, and hashed as they are read. All of it is read and written, never mapped: whoever cuts a file off makes
+the other end read too little, which is noticed, and not die.
 """
 
 import errno
@@ -13,23 +13,22 @@ import stat
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import BridgeError, ProtocolError
+from bridge.protocol import MAX_PAYLOAD
 from bridge.spool import Spool
 
 MAGIC = b"stemweave lane 1"
 SECRET = 16  # bytes each of key and proof, which follow it
 AUDIO = 4096  # byte at which chunks begin
-PLACE, PLACES = (
-    2**21,
-    4,
-)  # bytes of a chunk at most: few wakes, and all of them in the cache; and how many may be under way
+PLACE, PLACES = MAX_PAYLOAD, 8  # bytes of a chunk at most, and how many may be under way
 SIZE = AUDIO + PLACES * PLACE  # bytes of a lane
 MOST = 32  # lanes of a server at once; further jobs have the socket
+BLOCK = 2**18  # bytes that are taken out at once
 AGAIN = "Ask for the job again."
 MEMORY = Path("/dev/shm")  # where a file is nothing but memory
 
@@ -54,14 +53,16 @@ class Lane:
         self._turn = (self._turn + 1) % PLACES
         return at
 
-    def get(self, at: int, size: int) -> bytes:
-        """A copy of what lies there. ProtocolError where no chunk can lie, BridgeError where it is not there any more."""
+    def place(self, at: int, size: int) -> "Placed":
+        """What lies there. ProtocolError where no chunk can lie."""
         if not (0 < size <= PLACE and AUDIO <= at <= SIZE - size):
             raise ProtocolError(f"There is no room in a lane for {size} bytes at {at}.")
-        found = os.pread(self._file, size, at)
-        if len(found) < size:
+        return Placed(self, at, size)
+
+    def read(self, at: int, into: memoryview) -> None:
+        """BridgeError where it is not there any more."""
+        if os.preadv(self._file, [into], at) < len(into):
             raise BridgeError("The audio was cut off on its way through memory.", AGAIN)
-        return found
 
     def open(self, proof: str) -> bool:
         """Whether this shows that the other end has it. Then its name is needed no more, and it goes with the last who has it."""
@@ -72,6 +73,24 @@ class Lane:
 
     def close(self) -> None:
         self._close()
+
+
+class Placed:
+    """A chunk in a lane, for bridge.intake."""
+
+    def __init__(self, lane: Lane, at: int, size: int):
+        self._lane, self._at, self._size = lane, at, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def blocks(self) -> Iterator[memoryview]:
+        """Copies of its parts, in one and the same memory."""
+        room = memoryview(bytearray(min(BLOCK, self._size)))
+        for start in range(0, self._size, BLOCK):
+            block = room[: self._size - start]
+            self._lane.read(self._at + start, block)
+            yield block
 
 
 def _close(file: int, name: str) -> None:
@@ -138,7 +157,7 @@ class Lanes:
     def __init__(self) -> None:
         self._there: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._spool: Spool | None = None
-        if hasattr(os, "pread"):
+        if hasattr(os, "preadv"):
             with suppress(OSError):
                 self._spool = Spool(MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir()))
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,12 @@ def passed(monkeypatch):
     def counted(way: str, real):
         def read(*arguments):
             found = real(*arguments)
-            count[way] += len(found)
+            count[way] += len(arguments[-1] if found is None else found)
             return found
 
         return read
 
-    monkeypatch.setattr(Lane, "get", counted("up", Lane.get))
+    monkeypatch.setattr(Lane, "read", counted("up", Lane.read))
     monkeypatch.setattr(Beside, "read", counted("down", Beside.read))
     return count
 
@@ -77,6 +78,11 @@ def separated(server, music, **options) -> dict[str, np.ndarray]:
 def check(stems, music) -> None:
     for name in ("one", "residual"):
         np.testing.assert_array_equal(stems[name], music / 2)
+
+
+def taken(lane: Lane, at: int, size: int) -> bytes:
+    """As a server takes it."""
+    return b"".join(bytes(block) for block in lane.place(at, size).blocks())
 
 
 def places(server) -> list[Path]:
@@ -146,7 +152,7 @@ def test_a_lane_is_opened_once_and_leaves_no_name(lanes):
     for number in range(3 * PLACES):
         at = theirs.put(bytes([number]) * 1000)
         assert at == AUDIO + number % PLACES * PLACE
-        assert ours.get(at, 1000) == bytes([number]) * 1000
+        assert taken(ours, at, 1000) == bytes([number]) * 1000
     assert theirs.put(bytes(PLACE + 1)) == 0
 
 
@@ -170,7 +176,7 @@ def test_nothing_else_is_taken_for_a_lane(lanes, tmp_path):
 ])  # fmt: skip
 def test_a_chunk_that_lies_in_no_place_is_refused(lanes, at, size):
     with pytest.raises(ProtocolError, match="no room"):
-        lanes.new().get(at, size)
+        lanes.new().place(at, size)
 
 
 def test_what_was_cut_off_is_noticed(lanes, tmp_path):
@@ -178,7 +184,7 @@ def test_what_was_cut_off_is_noticed(lanes, tmp_path):
     at = ours.put(bytes(1000))
     os.truncate(ours.name, at + 500)
     with pytest.raises(BridgeError, match="cut off"):
-        ours.get(at, 1000)
+        taken(ours, at, 1000)
     stem = tmp_path / "bass.f32"
     stem.write_bytes(bytes(1000))
     beside = Beside()
@@ -229,9 +235,9 @@ def test_a_cancelled_job_leaves_nothing(server, passed):
     music = song(LONG, seed=12)
     with Client(address(server)) as client:
         for messages in (1, 3):
-            heard = iter(range(10_000))
+            heard = iter([False] * messages)
             with pytest.raises(Cancelled):
-                client.separate(music, 44_100, cancelled=lambda: next(heard) >= messages)
+                client.separate(music, 44_100, cancelled=partial(next, heard, True))
         check(client.separate(music, 44_100), music)
     assert passed["up"] >= music.nbytes
     until(lambda: not server._lanes._there, "the end of all lanes")
@@ -313,7 +319,7 @@ def test_what_is_written_after_it_was_taken_changes_nothing(server):
         changed.say(Opened(changed.job, changed.lane.proof))
         at = changed.lane.put(changed.payload[:400])
         changed.say_placed(0, at, 400)
-        until(lambda: server.jobs.by_id[changed.job].received == 50, "the first half")
+        until(lambda: server.jobs.by_id[changed.job].stored == 50, "the first half")
         os.pwrite(changed.lane._file, bytes(400), at)
         changed.say_placed(50, changed.lane.put(changed.payload[400:]), 400)
         changed.say(Credit(changed.job, 8))

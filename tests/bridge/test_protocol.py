@@ -157,7 +157,7 @@ EXAMPLES: dict[str, list] = {
     "accepted": encode(Accepted(JOB, "uploading", 65536)),
     "named": encode(Accepted(JOB, "uploading", lane="/dev/shm/stemweave-x7/b5", key="f0" * 16)),
     "known": encode(Accepted(JOB, "uploading", known=True)),
-    "placed": encode(Chunk(JOB, 524288, 0, at=2101248, size=2097152)),
+    "placed": encode(Chunk(JOB, 262144, 0, at=1052672, size=1048576)),
     "lying": encode(Chunk(JOB, 262144, 0, "bass", size=1048576, file="/tmp/stemweave-q2/6f/bass.f32")),
     "chunk": protocol.chunk(JOB, "", 0, bytes.fromhex("0000003f000000bf")),
     "credit": encode(Credit(JOB, 8)),
