@@ -166,11 +166,11 @@ class Answers:
         job = self._server.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
         if not message.audio.frames or (gathering is None and self._server.jobs.find_audio(job)):
             self._server.jobs.enqueue(job)
-        cost, known = self._server.costs.of(order), self._server.jobs.may_know(job)
-        self._accept(client, job, message, seconds=cost.seconds, memory=cost.memory, known=known)
+        cost, job.known = self._server.costs.of(order), self._server.jobs.may_know(job)
+        self._accept(client, job, message, seconds=cost.seconds, memory=cost.memory, known=job.known)
         if gathering:
             self._ask_to_give(job, gathering)
-        elif not known:  # else it shall first say what it is
+        elif not job.known:
             self._delivery.send(client, Credit(message.job, protocol.CREDIT))
 
     def _accept(self, client: bytes, job: Job, message: Submit, **more: Any) -> None:
@@ -182,11 +182,8 @@ class Answers:
 
     def _opened(self, client: bytes, message: Opened, _: Payload) -> None:
         job = self._job(client, message.job)
-        if job is None or job.lane is None:
-            return
-        if not job.lane.open(message.proof):
-            raise ProtocolError("This is not what stands in the lane.", "Send audio over the socket.")
-        job.beside = True
+        if job is not None and job.lane is not None and job.lane.open(message.proof):
+            job.beside = True
 
     def _asked_again(self, client: bytes, job: Job, message: Submit) -> None:
         """Perhaps after a lost connection: the same job, and of its stems what the client does not have."""
@@ -215,13 +212,13 @@ class Answers:
         self._server.jobs.note(job)
         if job.whole():
             self._server.jobs.uploaded(job)
-        elif not job.received:
-            job.acceptance, job.credit = job.acceptance + 1, 0
-            if self._server.jobs.find_audio(job):
-                self._server.jobs.enqueue(job)
+        elif job.known and self._server.jobs.find_audio(job):
+            job.credit = 0
+            self._server.jobs.enqueue(job)
             self._delivery.send(client, Accepted(job.id, job.state, job.received))
-            if job.state == "uploading":
-                self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+        elif job.known:
+            self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+        job.known = False
 
     def _gathering(self, message: Submit) -> Gathering:
         """Who gives the audio of a job over a context; the message is made to say all of it."""
@@ -260,7 +257,17 @@ class Answers:
         job = self._taking(client, message.job)
         if job is None:
             return
-        piece = _from_lane(client, job, message, payload) if message.size else payload
+        piece: Payload | Placed = payload
+        if message.size:
+            if payload:
+                raise ProtocolError("A chunk lies in a lane, or it has a payload.")
+            if job.lane is None or not (job.beside and job.owner == client):
+                return  # sent before a cut, which took along that the lane was opened; all of it will come again
+            piece = job.lane.place(message.at, message.size)
+            if (
+                0 < (skip := (job.received - message.offset) * job.frame_bytes()) < message.size
+            ):  # after a cut the parts may differ
+                message.offset, piece = job.received, job.lane.place(message.at + skip, message.size - skip)
         self._server.metrics.received.inc(len(piece))
         if job.take(message.offset, len(piece)):
             self._intake.put(client, job, piece)
@@ -268,7 +275,9 @@ class Answers:
                 self._ask_to_give(job, job.gathering)
         elif job.received == message.offset and len(piece):
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
-        else:
+        elif (
+            not message.size
+        ):  # credit for what is stored later frees the place that it lies in, so none may overtake it
             self._owe(client, job, job.acceptance)
 
     def _stored(self, client: bytes, job: Job, acceptance: int, size: int) -> None:
@@ -348,13 +357,6 @@ class Answers:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self._server.jobs.forget(job)
         self._server.jobs.make_room()
-
-
-def _from_lane(client: bytes, job: Job, message: Chunk, payload: Payload) -> Placed:
-    """A chunk that lies in the job's lane, where it stays until its credit is given back: another acceptance has another lane."""
-    if payload or job.lane is None or not (job.beside and job.owner == client):
-        raise ProtocolError("A chunk is said to lie in a lane, and there is none open, or it has a payload.")
-    return job.lane.place(message.at, message.size)
 
 
 def _refusal(error: Exception) -> limits.Refusal:

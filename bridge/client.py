@@ -16,9 +16,11 @@ from bridge import protocol
 from bridge.doors import approach, in_place, is_loopback
 from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
+    Accepted,
     AudioShape,
     Bye,
     Cancel,
+    Credit,
     Error,
     Hello,
     Message,
@@ -194,6 +196,8 @@ class Client:
                 transfer.handle(*received)
             if self._lost:
                 submit.have = transfer.ask_again()
+                with self._lock:  # what was granted is void now
+                    self._inbox = deque(had for had in self._inbox if not isinstance(had[0], Accepted | Credit))
                 self._hello_again(submit)
                 asked = False
             if cancelled and not asked and cancelled():

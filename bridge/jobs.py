@@ -60,7 +60,8 @@ class Job:
     """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
     uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
-    was granted for its upload before void. lane: what its song may come through. beside: its client opened that."""
+    was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
+    known: its audio may be here, and it has no credit before it says what the whole is."""
 
     order: Order
     owner: Any
@@ -82,6 +83,7 @@ class Job:
     acceptance: int = 0
     lane: Lane | None = None
     beside: bool = False
+    known: bool = False
     seconds: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint
@@ -128,7 +130,7 @@ class Job:
     def leave(self) -> None:
         """Its client is gone."""
         self.owner, self.credit, self.announced = None, 0, False
-        self.lane, self.beside = None, False
+        self.lane, self.beside, self.known = None, False, False
         self.outbox.clear()
 
     def find_upload(self) -> None:

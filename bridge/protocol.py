@@ -110,8 +110,8 @@ class Submit(Message):
 
 
 class Whole(Message):
-    """The SHA-256 of a job's audio that was submitted without. Answered by `accepted` where nothing of it
-    was received yet."""
+    """The SHA-256 of a job's audio that was submitted without. Where that was answered by `known`, this is by
+    `accepted`, when the server has it, else by `credit`."""
 
     job: str
     sha256: str

@@ -88,7 +88,7 @@ class Transfer:
         self._hashing = Hashing()
         self._lane: Lane | None = None
         self._beside: Beside | None = None
-        self._said_whole = False
+        self._accepted = self._said_whole = False
         self.stems: dict[str, Stem] = {}
         self._rooms: list[np.ndarray] = []
         self.told = 0
@@ -99,7 +99,7 @@ class Transfer:
             return
         if isinstance(message, Accepted):
             self._begin(message)
-        elif isinstance(message, Credit):
+        elif isinstance(message, Credit) and self._accepted:
             self._upload(message.chunks)
         elif isinstance(message, Chunk):
             self._download(message, payload)
@@ -117,13 +117,13 @@ class Transfer:
             self._finish(message)
 
     def ask_again(self) -> dict[str, int]:
-        """The job is asked for once more, and what comes beside the socket before it is accepted is void. Stem to the frames that
-        are here from its beginning on."""
-        self._lane = self._beside = None
+        """The job is asked for once more: until it is accepted, what is granted and what lies beside the socket is void. Stem to
+        the frames that are here from its beginning on."""
+        self._accepted, self._lane, self._beside = False, None, None
         return {name: stem.filled for name, stem in self.stems.items()}
 
     def _begin(self, message: Accepted) -> None:
-        self.sent, self._said_whole = message.received, False
+        self.sent, self._accepted, self._said_whole = message.received, True, False
         self._credit = self._window = self._owed = self._taken = 0
         if message.lane and (lane := open_lane(message.lane, message.key)):
             self._lane, self._beside, self._rooms = lane, Beside(), []

@@ -277,12 +277,14 @@ def test_hostile_words_about_a_lane_cost_nobody_anything(server):
     music = song(100, seed=14)
     with Neighbour(server.port, music) as hostile:
         at = hostile.lane.put(hostile.payload)
-        hostile.say_placed(0, at, 800)  # before it was opened
-        assert hostile.refused()
         for proof in ("", "00" * SECRET, "x" * 2 * SECRET, hostile.accepted.key):
             hostile.say(Opened(hostile.job, proof))
-            assert hostile.refused()
+            hostile.say_placed(0, at, 800)
         hostile.say(Opened("nobody's", hostile.lane.proof))
+        hostile.say(protocol.Ping())
+        hostile.hear(Pong)
+        assert server.jobs.by_id[hostile.job].received == 0
+        assert not [message for message, _ in hostile.seen if isinstance(message, Error)]
         hostile.say(Opened(hostile.job, hostile.lane.proof))
         hostile.say(Opened(hostile.job, hostile.lane.proof))
         for where, size in ((0, 800), (at, -800), (at, 2**53), (-1, 800), (2**63 - 1, 800), (SIZE, 800)):
@@ -324,6 +326,19 @@ def test_what_is_written_after_it_was_taken_changes_nothing(server):
         changed.say_placed(50, changed.lane.put(changed.payload[400:]), 400)
         changed.say(Credit(changed.job, 8))
         assert changed.hear(Done).stems["one"] == hashlib.sha256((music / 2).T.tobytes()).hexdigest()
+
+
+def test_of_a_chunk_that_begins_earlier_the_rest_is_taken(server):
+    """As after a cut, when some came over the socket in other parts."""
+    music = song(100, seed=21)
+    with Neighbour(server.port, music) as mixed:
+        mixed.say(Opened(mixed.job, mixed.lane.proof))
+        mixed.say_chunk(mixed.job, 0, music[:, :30])
+        for _ in range(2):
+            mixed.say_placed(0, mixed.lane.put(mixed.payload[:400]), 400)
+        mixed.say_placed(20, mixed.lane.put(mixed.payload[160:]), 640)
+        mixed.say(Credit(mixed.job, 8))
+        assert mixed.hear(Done).stems["one"] == hashlib.sha256((music / 2).T.tobytes()).hexdigest()
 
 
 def test_one_lane_is_nobody_elses(server):
