@@ -4,15 +4,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge import errors, limits, protocol
+from bridge.audio import SHA256
 from bridge.contexts import Contexts, Gathering
 from bridge.delivery import Delivery
-from bridge.doors import Doors
+from bridge.doors import Doors, is_local
 from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
 from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
+from bridge.lane import Lanes, Placed
 from bridge.logs import event
 from bridge.protocol import (
     TASKS,
@@ -25,12 +27,14 @@ from bridge.protocol import (
     Hello,
     Join,
     Message,
+    Opened,
     Ping,
     Pong,
     Status,
     Submit,
     Tracks,
     Welcome,
+    Whole,
 )  # fmt: skip
 from engine.recipe import package_version
 
@@ -57,8 +61,8 @@ Payload = bytes | memoryview
 class Answers:
     """Of one server. heard: each client that is there to when it last said something."""
 
-    def __init__(self, server: "Server", doors: Doors, delivery: Delivery, intake: Intake):
-        self._server, self._doors, self._delivery, self._intake = server, doors, delivery, intake
+    def __init__(self, server: "Server", doors: Doors, delivery: Delivery, intake: Intake, lanes: Lanes):
+        self._server, self._doors, self._delivery, self._intake, self._lanes = server, doors, delivery, intake, lanes
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
         self._owed: Counter[tuple[bytes, str, int]] = (
@@ -66,7 +70,7 @@ class Answers:
         )  # client, job and its acceptance to chunks that were taken, and not said so yet
         self._on: dict[type[Message], Callable] = {
             Hello: self._hello, Submit: self._submit, Chunk: self._upload, Credit: self._credit, Cancel: self._cancel,
-            Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join,
+            Status: self._status, Ping: self._ping, Bye: self._bye, Join: self._join, Whole: self._whole, Opened: self._opened,
         }  # fmt: skip
 
     def receive(self) -> None:
@@ -146,7 +150,7 @@ class Answers:
     def _submit(self, client: bytes, message: Submit, _: Payload) -> None:
         job = self._server.jobs.by_id.get(message.job)
         if job is not None:
-            self._asked_again(client, job, message.have)
+            self._asked_again(client, job, message)
             return
         gathering = self._gathering(message) if message.context else None
         asked = ("start", "stop", "seconds", "prompts", "mixture_prompt")
@@ -162,14 +166,26 @@ class Answers:
         job = self._server.jobs.add(Job(order, client, keep=message.keep and gathering is None, gathering=gathering))
         if not message.audio.frames or (gathering is None and self._server.jobs.find_audio(job)):
             self._server.jobs.enqueue(job)
-        cost = self._server.costs.of(order)
-        self._delivery.send(client, Accepted(message.job, job.state, job.received, cost.seconds, cost.memory))
+        cost, job.known = self._server.costs.of(order), self._server.jobs.may_know(job)
+        self._accept(client, job, message, seconds=cost.seconds, memory=cost.memory, known=job.known)
         if gathering:
             self._ask_to_give(job, gathering)
-        else:
+        elif not job.known:
             self._delivery.send(client, Credit(message.job, protocol.CREDIT))
 
-    def _asked_again(self, client: bytes, job: Job, have: dict[str, int]) -> None:
+    def _accept(self, client: bytes, job: Job, message: Submit, **more: Any) -> None:
+        """Say so, and through which lane audio may go from now on. Only a client of this machine is told of one."""
+        job.lane, job.beside = self._lanes.new() if message.lane and is_local(client) else None, False
+        if job.lane:
+            more |= {"lane": job.lane.name, "key": job.lane.key}
+        self._delivery.send(client, Accepted(job.id, job.state, job.received, **more))
+
+    def _opened(self, client: bytes, message: Opened, _: Payload) -> None:
+        job = self._job(client, message.job)
+        if job is not None and job.lane is not None and job.lane.open(message.proof):
+            job.beside = True
+
+    def _asked_again(self, client: bytes, job: Job, message: Submit) -> None:
         """Perhaps after a lost connection: the same job, and of its stems what the client does not have."""
         if isinstance(job.owner, bytes) and job.owner != client:
             self._delivery.fail(job.owner, *TAKEN_OVER, job=job.id)
@@ -179,10 +195,30 @@ class Answers:
         job.owner = client
         self._server.jobs.note(job)
         if job.finished:
-            self._delivery.queue(job, 0, have)
-        self._delivery.send(client, Accepted(job.id, job.state, job.received))
+            self._delivery.queue(job, 0, message.have)
+        self._accept(client, job, message)
         if job.state == "uploading" and job.gathering is None:
             self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+
+    def _whole(self, client: bytes, message: Whole, _: Payload) -> None:
+        """Before any audio where some like it is known here, else after the last of it."""
+        job = self._job(client, message.job)
+        if job is None or job.state != "uploading" or not job.hash_to_come:
+            return
+        if not SHA256.fullmatch(message.sha256):
+            raise ProtocolError("A SHA-256 is 64 hexadecimal digits, in lower case.")
+        assert job.order.audio is not None
+        job.order.audio.sha256 = message.sha256
+        self._server.jobs.note(job)
+        if job.whole():
+            self._server.jobs.uploaded(job)
+        elif job.known and self._server.jobs.find_audio(job):
+            job.credit = 0
+            self._server.jobs.enqueue(job)
+            self._delivery.send(client, Accepted(job.id, job.state, job.received))
+        elif job.known:
+            self._delivery.send(client, Credit(job.id, protocol.CREDIT))
+        job.known = False
 
     def _gathering(self, message: Submit) -> Gathering:
         """Who gives the audio of a job over a context; the message is made to say all of it."""
@@ -221,14 +257,27 @@ class Answers:
         job = self._taking(client, message.job)
         if job is None:
             return
-        self._server.metrics.received.inc(len(payload))
-        if job.take(message.offset, payload):
-            self._intake.put(client, job, payload)
+        piece: Payload | Placed = payload
+        if message.size:
+            if payload:
+                raise ProtocolError("A chunk lies in a lane, or it has a payload.")
+            if job.lane is None or not (job.beside and job.owner == client):
+                return  # sent before a cut, which took along that the lane was opened; all of it will come again
+            piece = job.lane.place(message.at, message.size)
+            if (
+                0 < (skip := (job.received - message.offset) * job.frame_bytes()) < message.size
+            ):  # after a cut the parts may differ
+                message.offset, piece = job.received, job.lane.place(message.at + skip, message.size - skip)
+        self._server.metrics.received.inc(len(piece))
+        if job.take(message.offset, len(piece)):
+            self._intake.put(client, job, piece)
             if job.gathering and job.gathering.taken(job.received) and job.gathering.due:
                 self._ask_to_give(job, job.gathering)
-        elif job.received == message.offset and payload:
+        elif job.received == message.offset and len(piece):
             raise BridgeError("A chunk does not hold whole frames.", "Send multiples of 4 bytes times the channels.")
-        else:
+        elif (
+            not message.size
+        ):  # credit for what is stored later frees the place that it lies in, so none may overtake it
             self._owe(client, job, job.acceptance)
 
     def _stored(self, client: bytes, job: Job, acceptance: int, size: int) -> None:

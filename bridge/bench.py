@@ -16,11 +16,13 @@ from bridge import protocol
 from bridge.bench_ends import CHANNELS, HOLD, PATIENCE, RATE, other_end, process, served, until
 from bridge.client import Client
 from bridge.errors import BridgeError
+from bridge.lane import PLACE
 from bridge.protocol import AudioShape, Bye, Credit, Done, Error, Hello, Message, Ping, Submit
 from engine.errors import Cancelled
 from engine.request import MIXTURE, Request
 
 MIB = 2**20
+TOGETHER = 2  # chunks that a message gives credit for, about
 SMALL = 1000  # frames of a small job
 PINGS = 200
 OF_BARE, CANCELLED, UNFAIR = (
@@ -29,6 +31,7 @@ OF_BARE, CANCELLED, UNFAIR = (
     2,
 )  # aims: least share of a bare transfer's speed, most milliseconds, most times the median's
 CHECKED = " beside pyzmq with the same checksums and file"
+SOCKET = " over the socket"
 
 
 def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int = 10) -> list[dict[str, Any]]:
@@ -36,31 +39,41 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
     whether it was `met`. Medians over rounds.
 
     Transfers are whole calls of bridge.client.Client with `mib` MiB of stereo audio: conversion, checksums, the server's disk and
-    all; bare ones the same bytes in messages of the same size from one process to another, taken and dropped. Cancel: from asking,
-    in the middle of a transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs each at once, the wait
+    all, beside the socket as between programs of one user, and over it as between machines (but without CURVE); bare ones the same
+    bytes in messages of the same size from one process to another, taken and dropped. Cancel: from asking, in the middle of a
+    transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs each at once, the wait
     for the last of them, the worst client's beside the median's.
     """
     from engine.bench import turns  # brings torch, which the processes below need not load
 
     frames = mib * MIB // (4 * CHANNELS)
     chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
-    with served() as address, other_end(chunks) as others, Client(address) as fetcher:
-        tried: dict[Any, Callable[[], Any]] = {"upload": partial(_upload, address, _song(frames))}
-        tried |= {"download": _finished(fetcher, frames)} | others
-        times = turns(tried, rounds)
-        rows = [_transfer(way, checked, mib, times) for way in ("upload", "download") for checked in (False, True)]
-        rows += _cancels(fetcher, frames, rounds)
+    with (
+        served() as address, other_end(chunks) as others,
+        Client(address) as near, Client(address, lane=False) as far,
+    ):  # fmt: skip
+        tried: dict[Any, Callable[[], Any]] = {}
+        for name, client in (("", near), (SOCKET, far)):
+            tried[f"upload{name}"] = partial(_upload, address, _song(frames), client is near)
+            tried[f"download{name}"] = _finished(client, frames)
+        times = turns(tried | others, rounds)
+        rows = []
+        for way in ("upload", "download"):
+            rows += [_transfer(way, "", checked, mib, times) for checked in (False, True)]
+            rows += [_transfer(way, SOCKET, False, mib, times)]
+        rows += _cancels(near, "", frames, rounds) + _cancels(far, SOCKET, frames, rounds)
         return rows + _pings(address, frames) + _crowd(address, clients, jobs)
 
 
-def _transfer(way: str, checked: bool, mib: int, times: dict[Any, list[float]]) -> dict[str, Any]:
-    ours, other = times[way], times[way, checked]
+def _transfer(way: str, name: str, checked: bool, mib: int, times: dict[Any, list[float]]) -> dict[str, Any]:
+    """One way to transfer beside one bare way. The aim is that of programs on one machine."""
+    ours, other = times[way + name], times[way, checked]
     ratio = statistics.median(theirs / own for own, theirs in zip(ours, other, strict=True))
     row = {
-        "what": f"{way} of {mib} MiB" + CHECKED * checked, "value": mib / statistics.median(ours), "unit": "MiB/s",
+        "what": f"{way} of {mib} MiB" + name + CHECKED * checked, "value": mib / statistics.median(ours), "unit": "MiB/s",
         "beside": mib / statistics.median(other), "ratio": ratio,
     }  # fmt: skip
-    return row if checked else row | {"aim": f"at least {OF_BARE} of bare pyzmq", "met": ratio >= OF_BARE}
+    return row if checked or name else row | {"aim": f"at least {OF_BARE} of bare pyzmq", "met": ratio >= OF_BARE}
 
 
 def _song(frames: int) -> Request:
@@ -72,8 +85,8 @@ def _made(frames: int) -> Request:
     return Request(RATE, seconds=frames / RATE, channels=CHANNELS)
 
 
-def _upload(address: str, song: Request) -> None:
-    with Client(address) as client:
+def _upload(address: str, song: Request, lane: bool) -> None:
+    with Client(address, lane=lane) as client:
         client.perform(_another(song), "separate")
 
 
@@ -91,23 +104,21 @@ def _finished(client: Client, frames: int) -> Callable[[], Any]:
     return partial(client.perform, request, "generate", job=name)
 
 
-def _cancels(client: Client, frames: int, rounds: int) -> list[dict[str, Any]]:
+def _cancels(client: Client, name: str, frames: int, rounds: int) -> list[dict[str, Any]]:
     """Jobs cancelled half-way there and half-way back."""
     asked = {
         "upload": partial(client.perform, _song(frames), "separate", {"seed": HOLD}),
         "download": partial(client.perform, _made(frames), "generate", {"seed": HOLD}),
     }
-    chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
+    size = frames * 4 * CHANNELS
+    up, down = (protocol.CHUNK_BYTES, protocol.CHUNK_BYTES) if name else (PLACE, protocol.MAX_PAYLOAD)
+    halfway = {"upload": size // up // 2 // TOGETHER, "download": size // down // 2}  # messages
     rows = []
-    halfway = {
-        "upload": max(1, chunks // 2 // (protocol.CREDIT // 4)),
-        "download": chunks // 2,
-    }  # messages: credit comes for several
     for way, ask in asked.items():
-        times = [1000 * _until_cancelled(ask, halfway[way]) for _ in range(rounds)]
+        times = [1000 * _until_cancelled(ask, max(1, halfway[way])) for _ in range(rounds)]
         found = statistics.median(times)
         rows.append({
-            "what": f"cancel in the middle of the {way}", "value": found, "unit": "ms",
+            "what": f"cancel in the middle of the {way}{name}", "value": found, "unit": "ms",
             "aim": f"at most {CANCELLED} ms", "met": found <= CANCELLED,
         })  # fmt: skip
     return rows

@@ -22,6 +22,7 @@ from bridge.workers import Desk
 from engine.errors import Cancelled
 
 RATE, CHANNELS = 44_100, 2
+QUOTA = 150 * 2**20  # bytes that the server keeps of old songs
 HOLD = 1  # the seed of a job that does not end by itself
 PATIENCE = 300.0  # seconds for what always comes, on a busy machine late
 
@@ -72,9 +73,11 @@ def served() -> Iterator[str]:
 
 
 def _serve(port: int) -> None:
+    """With room for little more than one song: as on a server that has run for long, what is new takes the place of what is old,
+    and not memory that nobody ever used, which the host of a virtual machine first has to find."""
     from bridge.server import Server
 
-    server = Server(port=port, target="bridge.bench_ends:job")
+    server = Server(port=port, target="bridge.bench_ends:job", quota=QUOTA)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run()
 

@@ -7,17 +7,20 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import zmq
 
 from bridge import protocol
-from bridge.doors import approach, in_place
+from bridge.doors import approach, in_place, is_loopback
 from bridge.errors import DAMAGED, HELLO_FIRST, BridgeError, DamagedChunk, ProtocolError, RemoteError
 from bridge.protocol import (
+    Accepted,
     AudioShape,
     Bye,
     Cancel,
+    Credit,
     Error,
     Hello,
     Message,
@@ -36,6 +39,7 @@ from engine.request import MIXTURE, Request
 ADDRESS = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}"
 SILENT_AFTER = 10.0  # seconds without a word from the server after which it is given up
 KEPT_SILENT_AFTER = 60.0  # the same for a job that the server keeps, which a restart or a cable put back brings again
+LANE_FROM = 2**20  # bytes of audio for which a lane is worth being made
 HINT = "Start one with: stemweave serve"
 
 
@@ -55,11 +59,14 @@ class Client:
     A thread of its own gives the server signs of life, so callbacks may take their time. After a cut, or when the server was
     restarted, it says hello again and a running job is asked for again, under its UUID.
 
+    lane: much audio goes beside the socket where the server is on this machine (bridge/lane.py).
+
     BridgeError when nobody answers within `timeout` seconds; RemoteError for what the server refuses.
     """
 
-    def __init__(self, address: str = ADDRESS, timeout: float = 5.0):
+    def __init__(self, address: str = ADDRESS, timeout: float = 5.0, lane: bool = True):
         self.address = address
+        self._lane = lane and is_loopback(urlsplit(address).hostname or "")
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.linger = 0
@@ -168,13 +175,17 @@ class Client:
         announced = [Part(name, part.shape[1]) for name, part in parts.items()]
         audio = Audio(list(parts.values()), channels)
         expected = audio.frames + round(request.seconds * request.sample_rate)
-        transfer = Transfer(self._send_frames, job or str(uuid.uuid4()), audio, expected, on_progress, on_partial)
+        later = protocol.minor(self.welcome.version) >= 1 and audio.frames > 0
+        transfer = Transfer(
+            self._send_frames, job or str(uuid.uuid4()), audio, expected, later, on_progress, on_partial
+        )
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
-        shape = AudioShape(request.sample_rate, channels, audio.frames, audio.sha256())
+        told = ("", audio.begins()) if later else (audio.sha256(),)
+        shape = AudioShape(request.sample_rate, channels, audio.frames, *told)
         submit = Submit(
             transfer.job, shape, preset, overrides, announced,
             list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
-            request.mixture_prompt,
+            request.mixture_prompt, lane=self._lane and 4 * channels * expected >= LANE_FROM,
         )  # fmt: skip
         self._heard, self._keeps = time.monotonic(), keep
         self._send(submit)
@@ -184,7 +195,9 @@ class Client:
             if received is not None:
                 transfer.handle(*received)
             if self._lost:
-                submit.have = transfer.have()
+                submit.have = transfer.ask_again()
+                with self._lock:  # what was granted is void now
+                    self._inbox = deque(had for had in self._inbox if not isinstance(had[0], Accepted | Credit))
                 self._hello_again(submit)
                 asked = False
             if cancelled and not asked and cancelled():

@@ -12,7 +12,7 @@ from bridge.limits import Refusal
 from bridge.logs import event
 from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
-from bridge.protocol import Cancelled, Done, Error, Message, Progress, Stretch
+from bridge.protocol import Cancelled, Chunk, Done, Error, Message, Progress, Stretch
 
 log = logging.getLogger("stemweave")
 
@@ -70,11 +70,16 @@ class Delivery:
             self.send(job.owner, Stretch(job.id, last))
             return True
         size = job.frame_bytes()
-        count = min(last - first, protocol.CHUNK_BYTES // size)
+        count = min(last - first, (protocol.MAX_PAYLOAD if job.beside else protocol.CHUNK_BYTES) // size)
+        path = job.order.folder / f"{stem}.f32"
         try:
-            with open(job.order.folder / f"{stem}.f32", "rb") as file:
-                file.seek(first * size)
-                payload = file.read(count * size)
+            if job.beside:
+                path.stat()
+                chunk = protocol.encode(Chunk(job.id, first, 0, stem, size=count * size, file=str(path)))
+            else:
+                with open(path, "rb") as file:
+                    file.seek(first * size)
+                    chunk = protocol.chunk(job.id, stem, first, file.read(count * size))
         except FileNotFoundError:  # somebody tidied up
             self.end(job, "failed", STEM_GONE)
             return True
@@ -84,14 +89,14 @@ class Delivery:
         job.outbox.popleft()
         if first + count < last:
             job.outbox.appendleft((stem, first + count, last))
-        self._doors.send(job.owner, protocol.chunk(job.id, stem, first, payload))
-        self._metrics.sent.inc(len(payload))
+        self._doors.send(job.owner, chunk)
+        self._metrics.sent.inc(count * size)
         job.credit -= 1
         return True
 
     def _announce(self, job: Job) -> None:
         """Tell the owner how the job ended."""
-        job.announced = True
+        job.announced, job.lane = True, None
         if not isinstance(job.owner, bytes):
             if self._osc:
                 self._osc.ended(job)

@@ -17,6 +17,7 @@ from bridge.audio import AudioStore
 from bridge.contexts import Gathering
 from bridge.doors import is_local
 from bridge.errors import BridgeError
+from bridge.lane import Lane
 from bridge.ledger import Ledger
 from bridge.logs import event
 from bridge.protocol import LINES, AudioShape, Line, Part
@@ -59,7 +60,8 @@ class Job:
     """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
     uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
-    was granted for its upload before void."""
+    was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
+    known: its audio may be here, and it has no credit before it says what the whole is."""
 
     order: Order
     owner: Any
@@ -79,6 +81,9 @@ class Job:
     outbox: deque = field(default_factory=deque)  # (stem, first frame, last) to be sent; stem "": a stretch ends
     credit: int = 0
     acceptance: int = 0
+    lane: Lane | None = None
+    beside: bool = False
+    known: bool = False
     seconds: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint
@@ -101,6 +106,12 @@ class Job:
         """Ended, or an upload that was left in the middle."""
         return self.state not in OPEN or (self.state == "uploading" and self.owner is None)
 
+    @property
+    def hash_to_come(self) -> bool:
+        """Whether its client will say only later what its audio's SHA-256 is."""
+        audio = self.order.audio
+        return self.gathering is None and audio is not None and bool(audio.begins) and not audio.sha256
+
     def takes_from(self, client: bytes) -> bool:
         """Whether it is this client's turn to upload."""
         if self.state != "uploading":
@@ -119,6 +130,7 @@ class Job:
     def leave(self) -> None:
         """Its client is gone."""
         self.owner, self.credit, self.announced = None, 0, False
+        self.lane, self.beside, self.known = None, False, False
         self.outbox.clear()
 
     def find_upload(self) -> None:
@@ -135,11 +147,12 @@ class Job:
         """Bytes of one frame of all channels."""
         return 4 * self.order.audio.channels if self.order.audio else 0
 
-    def take(self, offset: int, payload: bytes | memoryview) -> bool:
-        """Count an uploaded chunk; true when it was the next one and is to be stored (others are repeats and are left)."""
-        if offset != self.received or not payload or len(payload) % self.frame_bytes():
+    def take(self, offset: int, size: int) -> bool:
+        """Count an uploaded chunk of so many bytes; true when it was the next one and is to be stored (others are repeats and are
+        left)."""
+        if offset != self.received or not size or size % self.frame_bytes():
             return False
-        frames = len(payload) // self.frame_bytes()
+        frames = size // self.frame_bytes()
         assert self.order.audio is not None
         if self.received + frames > (self.gathering.due[0][1] if self.gathering else self.order.audio.frames):
             raise BridgeError("More audio was sent than announced.", "Announce the right number of frames.")
@@ -155,7 +168,7 @@ class Job:
     def whole(self) -> bool:
         """Whether all audio is there and is what was announced. BridgeError when it is damaged."""
         assert self.order.audio is not None
-        if self.stored < self.order.audio.frames:
+        if self.stored < self.order.audio.frames or self.hash_to_come:
             return False
         if self.gathering is None and self.upload_hash.hexdigest() != self.order.audio.sha256:
             raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")
@@ -226,6 +239,13 @@ class Jobs:
         event("job asked for", job.id, job.owner, preset=job.order.preset[:64], audio_seconds=length)
         return job
 
+    def may_know(self, job: Job) -> bool:
+        """Whether a job's audio might be here already, by how it begins."""
+        audio = job.order.audio
+        assert audio is not None
+        size = audio.frames * job.frame_bytes()
+        return job.hash_to_come and is_local(job.owner) and self.audio.may_have(audio.begins, size)
+
     def find_audio(self, job: Job) -> bool:
         """Whether a job's audio is here already, from another one's upload; it then has it."""
         audio = job.order.audio
@@ -239,6 +259,7 @@ class Jobs:
 
     def uploaded(self, job: Job) -> None:
         """All of its audio has come, and is what was announced."""
+        job.lane = None
         if job.gathering is None and job.order.audio is not None and is_local(job.owner):
             self.audio.keep(job.order.audio.sha256, job.order.folder / INPUT)
         self.enqueue(job)

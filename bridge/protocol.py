@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Of the protocol, not of the package: the first number must match, the second counts additions (PROTOCOL.md, Versions)."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
@@ -21,6 +21,8 @@ DEFAULT_OSC_PORT = 27183
 MAX_HEADER = 64 * 1024  # bytes
 MAX_PAYLOAD = 1024 * 1024  # bytes
 CHUNK_BYTES = 256 * 1024  # what both sides send at once
+BEGINNING = 64 * 1024  # bytes of audio by which it is seen whether it might be known
+TOGETHER = 1024 * 1024  # bytes taken for which credit is given back at once: each wakes the other end
 CREDIT = 16  # chunks that may be under way unanswered, each direction
 MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
 MAX_JOBS = 16  # open jobs of one client
@@ -35,13 +37,15 @@ class Message(Struct, tag_field="type", tag=str.lower, omit_defaults=True):
     """Base of all messages; `type` on the wire is the class's name in lower case."""
 
 
-class AudioShape(Struct):
-    """sample_rate: Hz. channels: 1 or 2. frames: samples a channel. sha256: of all payload bytes, hexadecimal."""
+class AudioShape(Struct, omit_defaults=True):
+    """sample_rate: Hz. channels: 1 or 2. frames: samples a channel. sha256: of all payload bytes, hexadecimal. begins: the same of
+    the first BEGINNING of them; with it, sha256 may be "" and is said later, by `whole`."""
 
     sample_rate: int
     channels: int
     frames: int
     sha256: str
+    begins: str = ""
 
 
 class Part(Struct):
@@ -84,6 +88,7 @@ class Submit(Message):
     server; its stems wait for whoever submits it again. prompts: source to words; mixture_prompt: of all sources together.
     context: the audio is that of the context's tracks, `audio.frames` of each from the timeline's frame `position` on, which their
     clients give; this one sends none. have: stem to the frames of it that the client has already, of a job that is asked for again.
+    lane: audio may go through a file of the server's machine (bridge/lane.py).
     """
 
     job: str
@@ -101,6 +106,22 @@ class Submit(Message):
     context: str = ""
     position: int = 0
     have: dict[str, int] = field(default_factory=dict)
+    lane: bool = False
+
+
+class Whole(Message):
+    """The SHA-256 of a job's audio that was submitted without. Where that was answered by `known`, this is by
+    `accepted`, when the server has it, else by `credit`."""
+
+    job: str
+    sha256: str
+
+
+class Opened(Message):
+    """The client has opened the lane that `accepted` named. proof: what stands in it."""
+
+    job: str
+    proof: str
 
 
 class Join(Message):
@@ -153,13 +174,17 @@ class Welcome(Message):
 
 class Accepted(Message):
     """The job exists. state: uploading, queued, running, done, failed, cancelled. received: frames the server has; send on from
-    there. seconds: of computing, memory: bytes, that it is likely to take by what was measured before; 0: nothing was."""
+    there. seconds: of computing, memory: bytes, that it is likely to take by what was measured before; 0: nothing was. known: audio
+    that begins so is here; say what the whole is. lane, key: a file to open, and what stands in it; "": there is none."""
 
     job: str
     state: str
     received: int = 0
     seconds: float = 0.0
     memory: int = 0
+    known: bool = False
+    lane: str = ""
+    key: str = ""
 
 
 class Tracks(Message):
@@ -256,12 +281,17 @@ class Paired(Message):
 
 
 class Chunk(Message):
-    """Audio, in the payload. stem: "" for the input. offset: frame it begins at. crc32: of the payload."""
+    """Audio, in the payload. stem: "" for the input. offset: frame it begins at. crc32: of the payload. size: bytes of it that lie
+    beside the socket instead, for who opened the job's lane: of the input in that, from the byte `at` on; of a stem in `file`, from
+    that of its first frame on; 0: there is a payload."""
 
     job: str
     offset: int
     crc32: int
     stem: str = ""
+    at: int = 0
+    size: int = 0
+    file: str = ""
 
 
 class Credit(Message):
@@ -272,8 +302,8 @@ class Credit(Message):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    Hello, Submit, Join, Cancel, Status, Ping, Bye, Welcome, Accepted, Tracks, Give, Progress, Stretch, Done, Cancelled, Error,
-    Report, Pong, Pair, Paired, Chunk, Credit,
+    Hello, Submit, Whole, Opened, Join, Cancel, Status, Ping, Bye, Welcome, Accepted, Tracks, Give, Progress, Stretch, Done,
+    Cancelled, Error, Report, Pong, Pair, Paired, Chunk, Credit,
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()
@@ -326,3 +356,9 @@ def decode(frames: Sequence[bytes | memoryview]) -> tuple[Message, bytes | memor
 def same_major(version: str) -> bool:
     """Whether a peer's protocol version can be spoken with."""
     return version.split(".")[0] == VERSION.split(".")[0]
+
+
+def minor(version: str) -> int:
+    """The second number of a version, 0 where there is none."""
+    number = version.partition(".")[2]
+    return int(number) if number.isdecimal() else 0

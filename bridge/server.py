@@ -23,6 +23,7 @@ from bridge.errors import Refused
 from bridge.folders import Folders
 from bridge.intake import Intake
 from bridge.jobs import OPEN, QUOTA, Job, Jobs, Order
+from bridge.lane import Lanes
 from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
@@ -95,8 +96,8 @@ class Server:
         self.worker = Worker(target, self.folders, main)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
-        self._intake = Intake()
-        self._answers = Answers(self, self._doors, self._delivery, self._intake)
+        self._intake, self._lanes = Intake(), Lanes()
+        self._answers = Answers(self, self._doors, self._delivery, self._intake, self._lanes)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
@@ -112,12 +113,13 @@ class Server:
             while not self._stop.is_set():
                 pipe = self.worker.connection.fileno()
                 poller.register(pipe, zmq.POLLIN)
-                poller.poll(100)
+                waiting = dict(poller.poll(100))
                 looked = time.monotonic()
                 self._answers.receive()
                 if self._osc:
                     self._osc.receive()
-                self._dispatch.hear()
+                if pipe in waiting:
+                    self._dispatch.hear()
                 poller.unregister(pipe)
                 self.worker.kill_if_deaf(self.cancel_grace)
                 self._answers.drop_the_gone(looked, self.gone_after)
@@ -157,6 +159,7 @@ class Server:
         self.worker.close()
         self._intake.close()
         self._hang_up()
+        self._lanes.close()
         self.jobs.close()
 
     def _advertise(self, osc: OscEndpoint) -> None:

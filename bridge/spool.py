@@ -1,4 +1,5 @@
-"""A folder for the audio of a server that keeps nothing: gone with it, and when it was killed, with the next one's start."""
+"""A folder for the audio of a server that keeps nothing, and for lanes: gone with it, and when it was killed, with the next
+one's start."""
 
 import os
 import shutil
@@ -15,11 +16,12 @@ LOCK = "lock"  # file in the folder, held for as long as its server lives
 
 
 class Spool:
-    """path: the folder, this user's alone."""
+    """path: the folder, this user's alone, in `place`: by default, the system's for temporary files."""
 
-    def __init__(self) -> None:
-        _remove_orphans(Path(tempfile.gettempdir()))
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+    def __init__(self, place: Path | None = None) -> None:
+        place = place or Path(tempfile.gettempdir())
+        _remove_orphans(place)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         new = self.path / f"{LOCK}.new"
         self._lock = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
         if fcntl:

@@ -3,12 +3,27 @@
 import hashlib
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from bridge import protocol
 from bridge.errors import DAMAGED, RemoteError
-from bridge.protocol import Accepted, Cancelled, Chunk, Credit, Done, Error, Message, Progress, Stretch
+from bridge.hashing import Hashing
+from bridge.lane import PLACE, PLACES, Beside, Lane, open_lane
+from bridge.protocol import (
+    Accepted,
+    Cancelled,
+    Chunk,
+    Credit,
+    Done,
+    Error,
+    Message,
+    Opened,
+    Progress,
+    Stretch,
+    Whole,
+)  # fmt: skip
 from engine.errors import Cancelled as CancelledError
 
 OnProgress = Callable[[float], None]
@@ -35,20 +50,26 @@ class Audio:
             start = max(0, start - part.shape[1])
         return into[:filled]
 
-    def room(self) -> np.ndarray:
-        """For a chunk."""
-        return np.empty((protocol.CHUNK_BYTES // (4 * self.channels), self.channels), "<f4")
+    def room(self, size: int = protocol.CHUNK_BYTES) -> np.ndarray:
+        """For a chunk of so many bytes."""
+        return np.empty((size // (4 * self.channels), self.channels), "<f4")
 
-    def sha256(self) -> str:
-        found, room = hashlib.sha256(), self.room()
-        for start in range(0, self.frames, len(room)):
-            found.update(self.chunk(start, room).data)
+    def sha256(self, found: Any = None, start: int = 0) -> str:
+        """Of all of it. found: the hash of what lies before the frame `start`, where there is one already."""
+        found, room = found or hashlib.sha256(), self.room()
+        for first in range(start, self.frames, len(room)):
+            found.update(self.chunk(first, room).data)
         return found.hexdigest()
+
+    def begins(self) -> str:
+        """The SHA-256 of its first bytes."""
+        return hashlib.sha256(self.chunk(0, self.room()).data.cast("B")[: protocol.BEGINNING]).hexdigest()
 
 
 class Transfer:
     """One job's audio, both ways, and how it ended. send: takes the frames of a message. expected: frames of a stem, probably.
-    result: the stems, once all are here."""
+    hash_later: the SHA-256 was not told with the job, and is made of the audio while that is sent. result: the stems, once all are
+    here."""
 
     def __init__(
         self,
@@ -56,12 +77,18 @@ class Transfer:
         job: str,
         audio: Audio,
         expected: int,
+        hash_later: bool,
         on_progress: OnProgress | None,
         on_partial: OnPartial | None,
     ):
         self._send, self.job, self.audio, self.expected = send, job, audio, expected
         self.on_progress, self.on_partial = on_progress, on_partial
-        self.sent = self.owed = 0
+        self.sent = self._credit = self._window = self._owed = self._taken = 0
+        self._hash_later, self._sha, self._hashed = hash_later, hashlib.sha256(), 0
+        self._hashing = Hashing()
+        self._lane: Lane | None = None
+        self._beside: Beside | None = None
+        self._accepted = self._said_whole = False
         self.stems: dict[str, Stem] = {}
         self._rooms: list[np.ndarray] = []
         self.told = 0
@@ -71,16 +98,17 @@ class Transfer:
         if getattr(message, "job", None) not in ("", self.job):
             return
         if isinstance(message, Accepted):
-            self.sent, self.owed = message.received, 0
-            self._send(protocol.encode(Credit(self.job, protocol.CREDIT)))
-        elif isinstance(message, Credit):
+            self._begin(message)
+        elif isinstance(message, Credit) and self._accepted:
             self._upload(message.chunks)
         elif isinstance(message, Chunk):
             self._download(message, payload)
         elif isinstance(message, Stretch):
             self._tell(message.frames)
-        elif isinstance(message, Progress) and self.on_progress:
-            self.on_progress(message.fraction)
+        elif isinstance(message, Progress):
+            self._lane = None  # the song is there
+            if self.on_progress:
+                self.on_progress(message.fraction)
         elif isinstance(message, Cancelled):
             raise CancelledError()
         elif isinstance(message, Error):
@@ -88,28 +116,63 @@ class Transfer:
         elif isinstance(message, Done):
             self._finish(message)
 
-    def have(self) -> dict[str, int]:
-        """Stem to the frames that are here from its beginning on."""
+    def ask_again(self) -> dict[str, int]:
+        """The job is asked for once more: until it is accepted, what is granted and what lies beside the socket is void. Stem to
+        the frames that are here from its beginning on."""
+        self._accepted, self._lane, self._beside = False, None, None
         return {name: stem.filled for name, stem in self.stems.items()}
 
+    def _begin(self, message: Accepted) -> None:
+        self.sent, self._accepted, self._said_whole = message.received, True, False
+        self._credit = self._window = self._owed = self._taken = 0
+        if message.lane and (lane := open_lane(message.lane, message.key)):
+            self._lane, self._beside, self._rooms = lane, Beside(), []
+            self._send(protocol.encode(Opened(self.job, lane.proof)))
+        self._send(protocol.encode(Credit(self.job, protocol.CREDIT)))
+        if message.known and self._hash_later:
+            self._say_whole()
+
     def _upload(self, chunks: int) -> None:
-        for _ in range(chunks):
-            if self.sent >= self.audio.frames:
-                return
-            room = self._rooms.pop() if self._rooms else self.audio.room()
+        self._window = self._window or chunks  # what comes after it is for chunks that were taken
+        self._credit += chunks
+        spare = max(0, self._window - PLACES) if self._lane else 0  # or one would be written over before it was taken
+        while self._credit > spare and self.sent < self.audio.frames:
+            room = self._rooms.pop() if self._rooms else self.audio.room(PLACE if self._lane else protocol.CHUNK_BYTES)
             piece = self.audio.chunk(self.sent, room)
-            weakref.finalize(piece, self._rooms.append, room)  # once ZeroMQ has sent it
-            self._send(protocol.chunk(self.job, "", self.sent, piece.data))
-            self.sent += len(piece)
+            payload = piece.data.cast("B")
+            if self._lane and not (at := self._lane.put(payload)):
+                self._lane, self._rooms, spare = None, [], 0
+                continue
+            weakref.finalize(piece, self._rooms.append, room)  # once it was hashed, and ZeroMQ has sent it
+            if self._hash_later and self._hashed == self.sent:
+                self._hashing.update(self._sha, payload)
+                self._hashed += len(piece)
+            if self._lane:
+                self._send(protocol.encode(Chunk(self.job, self.sent, 0, "", at, len(payload))))
+            else:
+                self._send(protocol.chunk(self.job, "", self.sent, payload))
+            self._credit, self.sent = self._credit - 1, self.sent + len(piece)
+        if self.sent >= self.audio.frames and self._hash_later and not self._said_whole:
+            self._say_whole()
+
+    def _say_whole(self) -> None:
+        """What the audio is, now that it is known, or has to be."""
+        self._hashing.finish()
+        self._send(protocol.encode(Whole(self.job, self.audio.sha256(self._sha, self._hashed))))
+        self._hashed, self._said_whole = self.audio.frames, True
 
     def _download(self, message: Chunk, payload: bytes | memoryview) -> None:
+        if message.size:
+            if self._beside is None:  # sent before the job was asked for again: it will come once more
+                return
+            payload = self._beside.read(message.file, 4 * self.audio.channels * message.offset, message.size)
         if message.stem not in self.stems:
-            self.stems[message.stem] = Stem(self.audio.channels, self.expected)
+            self.stems[message.stem] = Stem(self.audio.channels, self.expected, self._hashing)
         self.stems[message.stem].put(message.offset, payload)
-        self.owed += 1
-        if self.owed >= protocol.CREDIT // 4:  # each wakes the server, and what is under way hides the wait
-            self._send(protocol.encode(Credit(self.job, self.owed)))
-            self.owed = 0
+        self._owed, self._taken = self._owed + 1, self._taken + len(payload)
+        if self._taken >= protocol.TOGETHER or self._owed >= protocol.CREDIT // 4:
+            self._send(protocol.encode(Credit(self.job, self._owed)))
+            self._owed = self._taken = 0
 
     def _tell(self, ready: int) -> None:
         ready = min([ready, *(stem.filled for stem in self.stems.values())]) if self.stems else 0
@@ -119,8 +182,9 @@ class Transfer:
         self.told = max(self.told, ready)
 
     def _finish(self, message: Done) -> None:
+        self._hashing.finish()
         for name, digest in message.stems.items():
-            if self.stems[name].sha.hexdigest() != digest:
+            if self.stems[name].filled < message.frames or self.stems[name].sha.hexdigest() != digest:
                 raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
         self.result = {
             name: np.ascontiguousarray(self.stems.pop(name).samples[:, : message.frames]) for name in message.stems
@@ -129,11 +193,11 @@ class Transfer:
 
 class Stem:
     """A stem as it comes. samples: (channels, at least what has come); filled: frames that are here without a gap; sha: of those.
-    expected: frames there will probably be, though a task may make more."""
+    expected: frames there will probably be, though a task may make more. hashing: makes the hashes."""
 
-    def __init__(self, channels: int, expected: int):
-        self.samples = np.zeros((channels, expected), np.float32)
-        self.filled, self.sha = 0, hashlib.sha256()
+    def __init__(self, channels: int, expected: int, hashing: Hashing):
+        self.samples = np.empty((channels, expected), np.float32)
+        self.filled, self.sha, self._hashing = 0, hashlib.sha256(), hashing
 
     def put(self, offset: int, payload: bytes | memoryview) -> None:
         channels, room = self.samples.shape
@@ -148,5 +212,5 @@ class Stem:
         if (
             offset <= self.filled < end
         ):  # what lies beyond a gap: something was lost with a link, and all of it will come again
-            self.sha.update(memoryview(payload)[4 * channels * (self.filled - offset) :])
+            self._hashing.update(self.sha, memoryview(payload)[4 * channels * (self.filled - offset) :])
             self.filled = end

@@ -13,7 +13,7 @@ from bridge.audio import AudioStore
 from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.jobs import INPUT, Job, Jobs, Order
-from bridge.protocol import Accepted, AudioShape, Bye, Cancel, Chunk, Credit, Done, Error, Submit
+from bridge.protocol import BEGINNING, Accepted, AudioShape, Bye, Cancel, Chunk, Credit, Done, Error, Submit
 from bridge.workers import FRESH
 
 MUSIC = song(5000)
@@ -77,16 +77,38 @@ def test_what_is_not_the_same_is_not_known(server, shape):
 
 
 def test_audio_damaged_on_the_disk_is_told_and_sent_again(server, tmp_path):
+    music = song(20_000)
+    separated(server, music)
+    damage(tmp_path, BEGINNING)
+    with pytest.raises(RemoteError) as caught:
+        separated(server, music)
+    assert (caught.value.code, caught.value.retryable) == ("damaged", True)
+    np.testing.assert_array_equal(separated(server, music), music / 2)
+    assert uploaded(server) == 2 * music.nbytes
+
+
+def test_audio_damaged_where_it_begins_is_not_known_and_mended_by_what_is_sent(server, tmp_path):
     separated(server)
+    damage(tmp_path, 1000)
+    for _ in range(2):
+        np.testing.assert_array_equal(separated(server), MUSIC / 2)
+        assert uploaded(server) == 2 * len(PAYLOAD)
+
+
+def test_what_begins_alike_is_sent_all_the_same(server):
+    separated(server, song(20_000))
+    other = song(20_000)
+    other[:, -1] = 0.5
+    np.testing.assert_array_equal(separated(server, other), other / 2)
+    assert uploaded(server) == 2 * other.nbytes
+
+
+def damage(tmp_path, at: int) -> None:
+    """A bit of the only audio that is kept."""
     (kept,) = (tmp_path / "jobs" / "audio").iterdir()
     content = bytearray(kept.read_bytes())
-    content[1000] ^= 4
+    content[at] ^= 4
     kept.write_bytes(content)
-    with pytest.raises(RemoteError) as caught:
-        separated(server)
-    assert (caught.value.code, caught.value.retryable) == ("damaged", True)
-    np.testing.assert_array_equal(separated(server), MUSIC / 2)
-    assert uploaded(server) == 2 * len(PAYLOAD)
 
 
 def test_audio_damaged_while_its_job_waited_is_told(server):

@@ -1,11 +1,11 @@
 """A connection that is cut in mid-transfer, and a disk that is full: the job goes on, or says what is wrong."""
 
-import socket
 import threading
 import uuid
 
 import numpy as np
 import pytest
+from support.cutter import Cutter
 from support.servers import Speaker, running, song, until
 
 from bridge.client import Client
@@ -13,46 +13,6 @@ from bridge.errors import RemoteError
 from bridge.jobs import Job
 from bridge.protocol import Accepted, AudioShape, Error, Submit
 from bridge.server import Server
-
-
-class Cutter:
-    """A TCP relay in front of a server that drops its first connection once it has carried `limit` bytes one way."""
-
-    def __init__(self, port: int, up: int = 0, down: int = 0):
-        self.target, self.limits, self.cuts = port, {"up": up, "down": down}, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                inner, _ = self._listener.accept()
-            except OSError:
-                return
-            outer = socket.create_connection(("127.0.0.1", self.target))
-            for way, source, sink in (("up", inner, outer), ("down", outer, inner)):
-                threading.Thread(target=self._relay, args=(way, source, sink), daemon=True).start()
-
-    def _relay(self, way: str, source: socket.socket, sink: socket.socket) -> None:
-        carried = 0
-        try:
-            while data := source.recv(16384):
-                carried += len(data)
-                if not self.cuts and 0 < self.limits[way] < carried:
-                    self.cuts += 1
-                    break
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +26,18 @@ def sent(server: Server) -> float:
     return server.metrics.sent._value.get()
 
 
-@pytest.mark.parametrize("way", [{"up": 3_000_000}, {"down": 9_000_000}, {"up": 100_000}, {"down": 40_000}])
-def test_a_link_cut_in_mid_transfer_costs_nothing(server, way):
+WAYS = [
+    ({"up": 3_000_000}, False), ({"down": 9_000_000}, False), ({"up": 100_000}, False), ({"down": 40_000}, False),
+    ({"up": 900}, True), ({"down": 1500}, True), ({"down": 40_000}, True),  # no audio among them
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "lane"), WAYS)
+def test_a_link_cut_in_mid_transfer_costs_nothing(server, way, lane):
     mixture = song(1_500_000, seed=sum(way.values()))  # or the server would have it already
     cutter, before = Cutter(server.port, **way), sent(server)
     try:
-        with Client(f"tcp://127.0.0.1:{cutter.port}") as client:
+        with Client(f"tcp://127.0.0.1:{cutter.port}", lane=lane) as client:
             starts: list[int] = []
             stems = client.separate(
                 mixture, 44_100, overrides={"pause": 1}, on_partial=lambda start, part: starts.append(start)

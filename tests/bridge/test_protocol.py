@@ -30,6 +30,7 @@ from bridge.protocol import (
     Hello,
     Join,
     Line,
+    Opened,
     Pair,
     Paired,
     Part,
@@ -43,6 +44,7 @@ from bridge.protocol import (
     Track,
     Tracks,
     Welcome,
+    Whole,
     chunk,
     decode,
     encode,
@@ -57,7 +59,7 @@ VALUES = {
     str: text, int: number, float: st.floats(allow_nan=False), bool: st.booleans(), list[str]: st.lists(text, max_size=4),
     dict[str, int]: st.dictionaries(text, number, max_size=4), dict[str, str]: st.dictionaries(text, text, max_size=4),
     dict[str, str | int | float]: st.dictionaries(text, text | number, max_size=4),
-    AudioShape: st.builds(AudioShape, number, number, number, text),
+    AudioShape: st.builds(AudioShape, number, number, number, text, text),
     list[Part]: st.lists(st.builds(Part, text, number), max_size=4), Track: track, list[Track]: st.lists(track, max_size=4),
     list[Line]: st.lists(st.builds(Line, text, text, text, fraction, fraction, st.booleans()), max_size=4),
 }  # fmt: skip
@@ -146,10 +148,17 @@ EXAMPLES: dict[str, list] = {
         )
     ),
     "again": encode(Submit(JOB, AudioShape(44100, 1, 2, "ab" * 32), "separate", {"seed": 7}, have={"drums": 1, "bass": 2})),
+    "later": encode(Submit(JOB, AudioShape(44100, 1, 2, "", begins="ab" * 32), lane=True)),
+    "whole": encode(Whole(JOB, "ab" * 32)),
+    "opened": encode(Opened(JOB, "0f" * 16)),
     "join": encode(Join("session", Track("track", "Bass DI", "bass", 48000, -500, 96000, False))),
     "tracks": encode(Tracks("my session", [Track("t1", "Bass", "bass", 44100, 88200, 441000), Track("t2", takes_part=False)])),
     "give": encode(Give(JOB, 0, 44100, 88200, 2)),
     "accepted": encode(Accepted(JOB, "uploading", 65536)),
+    "named": encode(Accepted(JOB, "uploading", lane="/dev/shm/stemweave-x7/b5", key="f0" * 16)),
+    "known": encode(Accepted(JOB, "uploading", known=True)),
+    "placed": encode(Chunk(JOB, 262144, 0, at=1052672, size=1048576)),
+    "lying": encode(Chunk(JOB, 262144, 0, "bass", size=1048576, file="/tmp/stemweave-q2/6f/bass.f32")),
     "chunk": protocol.chunk(JOB, "", 0, bytes.fromhex("0000003f000000bf")),
     "credit": encode(Credit(JOB, 8)),
     "progress": encode(Progress(JOB, 0.25)),
@@ -170,7 +179,8 @@ EXAMPLES: dict[str, list] = {
 
 def test_the_documents_bytes_are_what_is_written_and_read():
     """Each header also as JSON, for who reads."""
-    assert set(EXAMPLES) - {"prompted", "again"} == {kind.__name__.lower() for kind in MESSAGES}
+    more = {"prompted", "again", "later", "named", "known", "placed", "lying"}
+    assert set(EXAMPLES) - more == {kind.__name__.lower() for kind in MESSAGES}
     for name, frames in EXAMPLES.items():
         found = re.search(rf"<!-- {name} -->\n```json\n(.*?)```\n\n```\n(.*?)```", DOCUMENT, re.S)
         assert found, f"PROTOCOL.md has no example of {name}"

@@ -1,5 +1,5 @@
-"""What protocol 1.0 promised, said a second time: every message and field of it is still there, as it was, and nothing that was
-added since is asked of a client or server that does not know it."""
+"""What the protocol promised, said a second time: every message and field of 1.0 is still there, as it was, and nothing that was
+added since is asked of a client or server that does not know it. What 1.1 added is promised too."""
 
 import hashlib
 import uuid
@@ -45,6 +45,14 @@ Part: name str; frames int
 Track: id str; name str=''; role str=''; sample_rate int=0; start int=0; frames int=0; takes_part bool=True
 Line: job str; state str; preset str; fraction float=0.0; seconds float=0.0; here bool=True
 """
+ADDED_IN_1_1 = """
+AudioShape: begins str=''
+submit: lane bool=False
+accepted: known bool=False; lane str=''; key str=''
+chunk: at int=0; size int=0; file str=''
+whole: job str; sha256 str
+opened: job str; proof str
+"""
 CODES_OF_1_0 = {
     "bad_audio", "bad_model", "bad_preset", "bad_shape", "bad_data", "no_resource", "cancelled", "internal", "protocol", "version",
     "hello_first", "unknown_job", "limit", "damaged", "taken", "context", "worker_died", "forbidden", "closing",
@@ -65,18 +73,36 @@ def described(kind: type) -> dict[str, str]:
     return found
 
 
-def test_all_of_1_0_is_there_and_what_was_added_may_be_left_out():
-    promised: dict[str, dict[str, str]] = {}
-    for line in FROZEN.strip().splitlines():
+def promised(text: str) -> dict[str, dict[str, str]]:
+    """Message to field to type and default."""
+    found: dict[str, dict[str, str]] = {}
+    for line in text.strip().splitlines():
         name, _, fields = line.partition(":")
-        promised.setdefault(name, {}).update(
-            field.strip().split(" ", 1) for field in fields.split(";") if field.strip()
-        )
-    kinds = {kind.__name__.lower(): kind for kind in MESSAGES}
-    for name, fields in promised.items():
-        now = described(kinds.get(name) or getattr(protocol, name))
+        found.setdefault(name, {}).update(field.strip().split(" ", 1) for field in fields.split(";") if field.strip())
+    return found
+
+
+KINDS = {kind.__name__.lower(): kind for kind in MESSAGES}
+
+
+@pytest.mark.parametrize("text", [FROZEN, ADDED_IN_1_1], ids=["1.0", "1.1"])
+def test_all_that_was_promised_is_there(text):
+    for name, fields in promised(text).items():
+        now = described(KINDS.get(name) or getattr(protocol, name))
         assert {key: now.get(key) for key in fields} == fields, name
-        assert all("=" in now[key] for key in set(now) - set(fields)), f"{name} asks for more than in 1.0"
+
+
+def test_what_was_added_to_1_0_may_be_left_out_and_is_promised():
+    first, added = promised(FROZEN), promised(ADDED_IN_1_1)
+    assert set(first) | set(added) >= set(KINDS)
+    for name, fields in first.items():
+        now = described(KINDS.get(name) or getattr(protocol, name))
+        more = set(now) - set(fields)
+        assert all("=" in now[key] for key in more), f"{name} asks for more than in 1.0"
+        assert more == set(added.get(name, ())), f"{name} has fields that no version promised"
+
+
+def test_what_else_1_0_promised():
     assert protocol.same_major("1.0")
     assert not protocol.same_major("0.9")
     assert not protocol.same_major("10.0")

@@ -1,0 +1,122 @@
+"""A song whose SHA-256 is told after it: nothing begins before both are there, and what is not the same is found out."""
+
+import hashlib
+import uuid
+
+import numpy as np
+import pytest
+from support.servers import Speaker, running, song
+
+from bridge import protocol
+from bridge.jobs import Jobs
+from bridge.protocol import BEGINNING, Accepted, AudioShape, Credit, Done, Error, Pong, Submit, Whole
+
+FRAMES = 20_000
+MUSIC = song(FRAMES)
+PAYLOAD = np.ascontiguousarray(MUSIC.T, "<f4").tobytes()
+BEGINS, SHA256 = (hashlib.sha256(audio).hexdigest() for audio in (PAYLOAD[:BEGINNING], PAYLOAD))
+
+
+@pytest.fixture
+def server():
+    with running() as server:
+        yield server
+
+
+def asked(speaker: Speaker, keep: bool = False, job: str = "") -> str:
+    job = job or str(uuid.uuid4())
+    speaker.say(Submit(job, AudioShape(44_100, 2, FRAMES, "", BEGINS), keep=keep))
+    return job
+
+
+def heard(speaker: Speaker) -> list:
+    """What came of what was said so far."""
+    speaker.seen.clear()
+    speaker.say(protocol.Ping())
+    speaker.hear(Pong)
+    return [message for message, _ in speaker.seen[:-1]]
+
+
+def test_a_job_begins_when_its_audio_and_its_hash_are_there(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        accepted = speaker.hear(Accepted)
+        assert (accepted.state, accepted.received, accepted.known) == ("uploading", 0, False)
+        speaker.hear(Credit)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.hear(Credit)
+        assert server.jobs.by_id[job].state == "uploading"
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Credit(job, 100))
+        assert speaker.hear(Done).frames == FRAMES
+
+
+def test_the_hash_of_something_else_ends_it_as_damaged_and_what_is_no_hash_does_nothing(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.hear(Credit)
+        for wrong in ("", "abc", SHA256.upper(), "../" * 21 + "x"):
+            speaker.say(Whole(job, wrong))
+            assert speaker.hear(Error).code == "protocol"
+        speaker.say(Whole("nobody's", SHA256))
+        assert server.jobs.by_id[job].state == "uploading"
+        speaker.say(Whole(job, hashlib.sha256(b"something else").hexdigest()))
+        assert speaker.hear(Error, job).code == "damaged"
+
+
+def test_a_hash_told_first_is_one_told_at_once(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.hear(Credit)
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Whole(job, "ab" * 32))  # too late
+        assert not heard(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.say(Credit(job, 100))
+        speaker.hear(Done)
+
+
+def test_what_might_be_known_is_not_sent_before_that_is_clear(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Credit(job, 100))
+        speaker.hear(Done)
+        again = asked(speaker)
+        assert speaker.hear(Accepted).known
+        assert not heard(speaker)  # no credit
+        speaker.say(Whole(again, SHA256))
+        accepted = speaker.hear(Accepted)
+        assert (accepted.state, accepted.received) == ("queued", FRAMES)
+        speaker.say(Credit(again, 100))
+        speaker.hear(Done, again)
+        other = asked(speaker)
+        assert speaker.hear(Accepted).known
+        speaker.say(Whole(other, "ab" * 32))
+        assert [getattr(message, "chunks", 0) for message in heard(speaker)] == [protocol.CREDIT]
+
+
+def test_without_a_beginning_an_empty_hash_is_damage_as_ever(server):
+    with Speaker(server.port) as speaker:
+        speaker.say(Submit("a", AudioShape(44_100, 2, FRAMES, "")))
+        speaker.say_chunk("a", 0, MUSIC)
+        assert speaker.hear(Error, "a").code == "damaged"
+
+
+def test_a_kept_job_whose_hash_was_not_told_waits_for_it_over_a_restart(tmp_path):
+    with running(folder=tmp_path) as server, Speaker(server.port) as speaker:
+        job = asked(speaker, keep=True)
+        speaker.hear(Credit)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.hear(Credit)
+    jobs = Jobs(tmp_path)
+    assert jobs.by_id[job].state == "uploading"
+    jobs.close()
+    with running(folder=tmp_path) as server, Speaker(server.port) as speaker:
+        asked(speaker, job=job)
+        assert speaker.hear(Accepted).received == FRAMES
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Credit(job, 100))
+        speaker.hear(Done)
