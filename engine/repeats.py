@@ -49,7 +49,7 @@ def _walk(like: Likeness, mask: np.ndarray, gap: slice, sample_rate: int) -> lis
     entry, exit_ = (
         like.by_lag(at, np.exp(-np.abs(at - edge) / near)) for at, edge in zip(sides, (first, behind), strict=True)
     )
-    wanted, a_while = ~mask[:, gap].all(1), min(short, len(inside) - 1)
+    wanted, a_while = np.logical_not(mask[:, gap].all(1)), min(short, len(inside) - 1)
     at_entry, onwards = _best(like, entry, wanted, inside[[0, a_while]], short, len(inside))
     at_exit, backwards = _best(like, exit_, wanted, inside[[-1, -1 - a_while]], short, -len(inside))
     by_known, _ = _best(like, like.by_lag(inside, np.ones(len(inside))), wanted, inside[:0], short, 0)
