@@ -20,8 +20,10 @@ class Preset:
     is what measures fastest. likelihood, sampler: by name. steps, sigma_min, sigma_max, rho: the Karras schedule.
     churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
-    known: how known cells pull, by name; "heard" is "replacement" for models that cannot hear them clean. guidance: strength of a
-    gradient (see engine/likelihoods). embedder: of a style.
+    known: how known cells pull, by name; for models that cannot hear them clean, "heard" is "replacement" where whole stems are
+    known (accompany) and "reconstruction" elsewhere. guidance: strength of a gradient (see engine/likelihoods).
+    emphasis: of what known cells say where they are heard clean; 1: as it is, any other asks the network twice a call.
+    embedder: of a style.
     towards: the source that the wanted ones shall sound like, "": none.
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
     draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).
@@ -47,6 +49,7 @@ class Preset:
     gamma: float = 0.75
     known: str = "replacement"
     guidance: float = 0.2
+    emphasis: float = 1.0
     embedder: str = "mel"
     towards: str = ""
     fresh: float = 0.85
@@ -71,7 +74,7 @@ class Preset:
             _within(key, getattr(self, key), 1, 10_000)
         for key in ("sigma_min", "sigma_max", "rho", "gamma"):
             _within(key, getattr(self, key), 1e-9, 1e6)
-        for key in ("churn", "temperature", "overlap", "guidance", "draft_sigma"):
+        for key in ("churn", "temperature", "overlap", "guidance", "emphasis", "draft_sigma"):
             _within(key, getattr(self, key), 0, 1e6)
         _within("fresh", self.fresh, 0, 1)
         for key in ("sigma_max", "draft_sigma"):

@@ -117,7 +117,7 @@ def guided(
     gain = 1 + min(preset.churn / preset.steps, 2**0.5 - 1)
     steps = torch.stack([sigmas[:-1] * gain, sigmas[1:]], 1)
     options = LikelihoodOptions(
-        constrained, preset.gamma, preset.guidance, model.spec.sigma_data, noise, steps, embed, target
+        constrained, preset.gamma, preset.guidance, model.spec.sigma_data, preset.emphasis, noise, steps, embed, target
     )
     if preset.towards:
         label = torch.tensor([float(name == preset.towards) for name in sources], device=grid.known.device)
@@ -126,8 +126,10 @@ def guided(
     if style:
         denoiser = embedding(denoiser, grid, options)
     if grid.known_mask.any():
-        deaf = preset.known == "heard" and not model.spec.hears_known
-        denoiser = KNOWN["replacement" if deaf else preset.known](denoiser, grid, options)
+        known = preset.known
+        if known == "heard" and not model.spec.hears_known:
+            known = "replacement" if preset.task == "accompany" else "reconstruction"
+        denoiser = KNOWN[known](denoiser, grid, options)
     if grid.mixture is not None:
         denoiser = LIKELIHOODS[preset.likelihood](denoiser, grid, options)
     return denoiser

@@ -15,16 +15,18 @@ from engine.stemgrid import StemGrid
 
 PRIORS = {"gaussian": one_process, "mixture of 3": three_processes}
 GAP = slice(42, 54)
-METHODS: dict[str, tuple[str, float, int]] = {  # row: likelihood, guidance, resamples
-    "replacement": ("replacement", 0.0, 1),
-    "replacement, 3 repeats (RePaint)": ("replacement", 0.0, 3),
-    "reconstruction, fixed step 0.03": ("reconstruction-fixed", 0.03, 1),
-    "reconstruction, fixed step 0.2": ("reconstruction-fixed", 0.2, 1),
-    "reconstruction, normalised 0.2": ("reconstruction", 0.2, 1),
-    "reconstruction, normalised 0.2, 3 repeats": ("reconstruction", 0.2, 3),
-    "heard": ("heard", 0.0, 1),
-    "DPS 1": ("dps", 1.0, 1),
-    "DPS 2": ("dps", 2.0, 1),
+METHODS: dict[str, tuple[str, float, int, float]] = {  # row: likelihood, guidance, resamples, emphasis
+    "replacement": ("replacement", 0.0, 1, 1.0),
+    "replacement, 3 repeats (RePaint)": ("replacement", 0.0, 3, 1.0),
+    "reconstruction, fixed step 0.03": ("reconstruction-fixed", 0.03, 1, 1.0),
+    "reconstruction, fixed step 0.2": ("reconstruction-fixed", 0.2, 1, 1.0),
+    "reconstruction, normalised 0.2": ("reconstruction", 0.2, 1, 1.0),
+    "reconstruction, normalised 0.2, 3 repeats": ("reconstruction", 0.2, 3, 1.0),
+    "heard": ("heard", 0.0, 1, 1.0),
+    "heard, emphasis 1.5": ("heard", 0.0, 1, 1.5),
+    "heard, emphasis 2": ("heard", 0.0, 1, 2.0),
+    "DPS 1": ("dps", 1.0, 1, 1.0),
+    "DPS 2": ("dps", 2.0, 1, 1.0),
 }
 DEVIATIONS = [0.05, 0.1, 0.2, 0.1]  # of the four sources that are separated
 
@@ -86,7 +88,7 @@ def separation_table(samples: int = 200, steps: int = 150) -> list[Row]:
 def _measure(
     prior: GaussianMixture, seen: Tensor, settings, samples: int, steps: int, churn: float
 ) -> tuple[float, ...]:
-    name, guidance, resamples = settings
+    name, guidance, resamples, emphasis = settings
     known = torch.ones(96, dtype=torch.bool)
     known[GAP] = False
     grid = StemGrid((seen * known).expand(samples, 1, 96), known.expand(samples, 1, 96))
@@ -95,7 +97,7 @@ def _measure(
     start = grid.known + sigmas[0] * noise.like(grid.known)
     g = min(churn / steps, 2**0.5 - 1)
     options = LikelihoodOptions(
-        guidance=guidance, noise=noise, steps=torch.stack([sigmas[:-1] * (1 + g), sigmas[1:]], 1)
+        guidance=guidance, emphasis=emphasis, noise=noise, steps=torch.stack([sigmas[:-1] * (1 + g), sigmas[1:]], 1)
     )
     denoiser = KNOWN[name](prior, grid, options)
     made = SAMPLERS["euler"](denoiser, start, sigmas, noise, Options(churn, resamples), lambda *_: None)[:, 0, GAP]

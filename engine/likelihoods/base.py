@@ -16,6 +16,7 @@ from engine.stemgrid import StemGrid
 class LikelihoodOptions:
     """constrained: index of the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
     guidance: strength of a gradient; its unit stands in the file of each that uses one. sigma_data: of a source.
+    emphasis: of what known cells say where the network hears them, see heard.py; 1: as it is.
     noise: draws the noise that known cells are heard through. steps: (n, 2), the sigmas each sampler step goes from and to.
     embed: (batch, samples) to (batch, features), differentiable; target: (features,), what the wanted sources shall sound like.
     classify: (batch, samples) to the log odds of each class, (batch, classes), differentiable; label: (classes,), 0 to 1 each.
@@ -25,6 +26,7 @@ class LikelihoodOptions:
     gamma: float = 0.75
     guidance: float = 0.2
     sigma_data: float = 1.0
+    emphasis: float = 1.0
     noise: Noise | None = None
     steps: Tensor | None = None
     embed: Callable[[Tensor], Tensor] | None = None

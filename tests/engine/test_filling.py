@@ -86,12 +86,12 @@ def test_a_mixture_and_a_known_stem_leave_the_rest_to_the_others(model):
 
 def test_models_that_hear_known_stems_do_and_others_hear_them_through_noise(model, tmp_path):
     deaf = load_model(write_tiny_model(tmp_path / "deaf", chunk=16384))
-    for each, as_replacement in ((deaf, True), (model, False)):
-        heard, replaced = (
-            perform(each, REQUESTS["accompany"], quick("accompany", known=known))["drums"]
-            for known in ("heard", "replacement")
-        )
-        assert np.array_equal(heard, replaced) == as_replacement
+    for task, source, otherwise in (("accompany", "drums", "replacement"), ("infill", "guitar", "reconstruction")):
+        for each, the_same in ((deaf, True), (model, False)):
+            heard, instead = (
+                perform(each, REQUESTS[task], quick(task, known=known))[source] for known in ("heard", otherwise)
+            )
+            assert np.array_equal(heard, instead) == the_same
 
 
 def test_bars_of_one_stem_are_made_again_against_the_mixture(model):
