@@ -61,7 +61,7 @@ callback-cost:
 	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
 	@build/plugin-tests-plain/callback_cost
 
-# Make the embedded model again: data first (about 40 GB), then four hours of training on one core. It is trained on FluidR3
+# Make the embedded model again: data first (about 30 GB), then two and a half hours of training on one core. It is trained on FluidR3
 # and GeneralUser; the other two fonts it never hears.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
@@ -71,9 +71,6 @@ data: $(VENV)/test.stamp $(GENERAL_USER)
 	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 600 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 400 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
-	$(BIN)/stemweave data render datasets/train-bent --split train --first 4000 --songs 300 --seconds 24 --jobs 2 --bent
-	$(BIN)/stemweave data render datasets/train-bent-generaluser --split train --first 5000 --songs 300 --seconds 24 --jobs 2 \
-	  --font $(GENERAL_USER) --bent
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 120 --seconds 12 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout-timgm --split heldout --songs 120 --seconds 12 --jobs 2 \
 	  --font $(FONTS)/sf2/TimGM6mb.sf2
@@ -89,7 +86,6 @@ $(GENERAL_USER):
 model: data
 	$(BIN)/stemweave train presets/training/peers/ours-overview.toml --run runs/ours-overview
 	$(BIN)/stemweave train presets/training/prior.toml --run runs/prior
-	$(BIN)/stemweave train presets/training/known.toml --run runs/known
 	$(BIN)/stemweave train presets/training/default.toml --run runs/default
 
 clean:

@@ -28,14 +28,13 @@ def render(
     rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     first: Annotated[int, typer.Option(min=0, help="number of the first song")] = 0,
-    bent: Annotated[bool, typer.Option("--bent", help="by instruments a little unlike the font's own")] = False,
 ) -> None:
     """Compose songs and render their stems through FluidSynth. Tracks that are there already are left as they are."""
     from engine.data.dataset import render_dataset
 
     with progress_bar(f"rendering {split}") as progress:
         render_dataset(
-            folder, split, songs, seconds, font, rate, jobs, first, bent, lambda done, of: progress(done / max(1, of))
+            folder, split, songs, seconds, font, rate, jobs, first, lambda done, of: progress(done / max(1, of))
         )
     out.print(f"{songs} tracks in {folder}", soft_wrap=True)
 

@@ -41,14 +41,12 @@ def render_dataset(
     sample_rate: int = 44100,
     jobs: int = 1,
     first: int = 0,
-    bent: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write out/TrackXXXXX/{source}.wav, 16-bit stereo, and track.json for songs first .. first + songs of a split.
 
-    bent: by instruments a little unlike the font's (see Renderer). A source that does not play has no file. Tracks that are
-    complete (track.json is written last) are left as they are. progress(done, of). Ctrl-C ends it quietly; what is complete stays,
-    and the same call goes on from there.
+    A source that does not play has no file. Tracks that are complete (track.json is written last) are left as they are.
+    progress(done, of). Ctrl-C ends it quietly; what is complete stays, and the same call goes on from there.
     """
     if split not in SPLITS:
         raise DataError(f"There is no split called '{split}'.", f"Splits: {', '.join(SPLITS)}.")
@@ -60,22 +58,22 @@ def render_dataset(
         return
     try:
         work = _alone if jobs == 1 else _together
-        for done, _ in enumerate(work(out, split, missing, seconds, sound_font, sample_rate, bent, jobs), 1):
+        for done, _ in enumerate(work(out, split, missing, seconds, sound_font, sample_rate, jobs), 1):
             report(songs - len(missing) + done, songs)
     except KeyboardInterrupt:
         return
 
 
-def _alone(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate, bent, jobs):
-    with Renderer(sound_font, sample_rate, bent) as renderer:
+def _alone(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
+    with Renderer(sound_font, sample_rate) as renderer:
         for index in missing:
             yield render_track(out, split, index, seconds, renderer, Path(sound_font).name)
 
 
-def _together(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate, bent, jobs):
+def _together(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
     Renderer(sound_font, sample_rate).close()  # what is wrong with the font is said here, not in every worker
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, initializer=_open, initargs=(sound_font, sample_rate, bent)) as pool:
+    with ProcessPoolExecutor(jobs, spawn, initializer=_open, initargs=(sound_font, sample_rate)) as pool:
         font = Path(sound_font).name
         futures = [pool.submit(_render_in_worker, out, split, index, seconds, font) for index in missing]
         try:
@@ -86,9 +84,9 @@ def _together(out: Path, split: str, missing: list[int], seconds: float, sound_f
             raise
 
 
-def _open(sound_font: Path, sample_rate: int, bent: bool) -> None:
+def _open(sound_font: Path, sample_rate: int) -> None:
     global _renderer
-    _renderer = Renderer(sound_font, sample_rate, bent)
+    _renderer = Renderer(sound_font, sample_rate)
 
 
 def _render_in_worker(out: Path, split: str, index: int, seconds: float, font: str) -> Path:
@@ -120,7 +118,6 @@ def render_track(out: Path, split: str, index: int, seconds: float, renderer: Re
         "programs": {source: part.program for source, part in song.parts.items()},
         "playing": {source: list(part.playing) for source, part in song.parts.items()},
         "sound_font": font,
-        "bent": renderer.bent,
     }
     temporary = folder / f".{ABOUT}.new"
     temporary.write_text(json.dumps(about, indent=1))

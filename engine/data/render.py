@@ -20,22 +20,18 @@ RATES = (8000, 96000)  # Hz; FluidSynth silently bends others to these
 BEND_RANGE = 2.0  # semitones, General MIDI's default
 PEDAL, EXPRESSION = 64, 11
 REVERB, CHORUS = 0.3, 0.2  # how often a part is played through the synthesizer's own
-BANKS = 64  # of variants; some fonts keep drums in banks above
-FILTER, RESONANCE, ATTACK, DECAY, RELEASE, TUNING = 8, 9, 34, 36, 38, 51
-"""Generators of a voice (SoundFont 2.04, section 8.1.2): cents, centibels, timecents (three), semitones."""
 CHATTER = (2, 3, 4)  # FluidSynth's levels of log from warnings down; a bare synthesizer warns of each empty channel
 
 
 class Renderer:
     """Holds a sound font open for any number of songs; a context manager. DataError when FluidSynth or the font is missing.
 
-    sample_rate: Hz, within RATES. bent: every part is played by an instrument a little unlike the font's own (see _bend), so that
-    a model learns what a guitar is rather than which recordings of one there are.
+    sample_rate: Hz, within RATES.
     """
 
-    def __init__(self, sound_font: Path, sample_rate: int = 44100, bent: bool = False):
+    def __init__(self, sound_font: Path, sample_rate: int = 44100):
         self._fluid = _fluidsynth()
-        self.sample_rate, self.bent = sample_rate, bent
+        self.sample_rate = sample_rate
         if not Path(sound_font).is_file():
             raise DataError(
                 f"There is no sound font {sound_font}.",
@@ -86,17 +82,15 @@ class Renderer:
             room, damping, level = rng.uniform(0.1, 0.9), rng.uniform(0, 0.8), rng.uniform(0.1, 0.7)
             synth.set_reverb(roomsize=float(room), damping=float(damping), level=float(level), width=0.5)
             channel, bank = (DRUM_CHANNEL, DRUM_BANK) if drums else (0, 0)
-            program = part.program if self._has(bank, part.program) else 0  # small fonts lack some kits
-            if self.bent and not drums:
-                bank = self._variant(program, rng)
-            synth.program_select(channel, font, bank, program)
-            up = self._bend(synth, channel, drums, rng) if self.bent else 0
+            # Small fonts lack some kits.
+            known = self._fluid.fluid_sfont_get_preset(self._font, bank, part.program)
+            synth.program_select(channel, font, bank, part.program if known else 0)
             if effects["synth.reverb.active"]:
                 synth.cc(channel, 91, int(rng.integers(20, 100)))
             if effects["synth.chorus.active"]:
                 synth.cc(channel, 93, int(rng.integers(20, 100)))
             at = 0
-            for time, _, send, arguments in sorted(_messages(part, up), key=lambda message: message[:2]):
+            for time, _, send, arguments in sorted(_messages(part), key=lambda message: message[:2]):
                 ahead = min(out.shape[1], round(time * self.sample_rate))
                 at = self._draw(synth, out, at, ahead)
                 getattr(synth, send)(channel, *arguments)
@@ -105,30 +99,6 @@ class Renderer:
             synth.all_sounds_off(-1)  # no voice may hold on to the font's samples
             library.fluid_synth_remove_sfont(synth.synth, self._font)
             synth.delete()
-
-    def _has(self, bank: int, program: int) -> bool:
-        return bool(self._fluid.fluid_sfont_get_preset(self._font, bank, program))
-
-    def _variant(self, program: int, rng: np.random.Generator) -> int:
-        """The bank of the instrument itself or, as often, of one of the variants the font has of it."""
-        others = [bank for bank in range(1, BANKS) if self._has(bank, program)]
-        return int(rng.choice(others)) if others and rng.random() < 0.5 else 0
-
-    def _bend(self, synth, channel: int, drums: bool, rng: np.random.Generator) -> int:
-        """Darker, duller at the start, shorter or longer; and its keys some semitones off with the tuning put right again, so that
-        each is sounded by the recording of another. Returns by how many semitones."""
-        up = 0 if drums else int(rng.integers(-5, 6))
-        offsets = {
-            FILTER: -float(rng.choice([0.0, rng.uniform(0, 3500)])),
-            RESONANCE: rng.uniform(0, 60),
-            ATTACK: float(rng.choice([0.0, rng.uniform(0, 5500)])),  # up to 24 ms
-            DECAY: rng.uniform(-1500, 1000),
-            RELEASE: rng.uniform(-1200, 1200),
-            TUNING: rng.integers(-2, 3) if drums else -up,
-        }
-        for generator, offset in offsets.items():
-            self._fluid._fl.fluid_synth_set_gen(synth.synth, channel, generator, float(offset))
-        return up
 
     def _draw(self, synth, out: np.ndarray, start: int, end: int) -> int:
         """Fill out[:, start:end] straight from the synthesizer, as floats: no clipping, no dither."""
@@ -144,12 +114,11 @@ def render_song(song: Song, sound_font: Path, sample_rate: int = 44100) -> dict[
         return renderer.render(song)
 
 
-def _messages(part: Part, up: int):
-    """(seconds, order at one moment, method of the synthesizer, its arguments): note-offs, then controllers, then note-ons, the
-    keys `up` semitones higher than written."""
+def _messages(part: Part):
+    """(seconds, order at one moment, method of the synthesizer, its arguments): note-offs, then controllers, then note-ons."""
     for note in part.notes:
-        yield note.start_s, 2, "noteon", (note.pitch + up, note.velocity)
-        yield note.end_s, 0, "noteoff", (note.pitch + up,)
+        yield note.start_s, 2, "noteon", (note.pitch, note.velocity)
+        yield note.end_s, 0, "noteoff", (note.pitch,)
     for control in part.controls:
         if control.kind == "bend":
             yield control.time_s, 1, "pitch_bend", (round(control.value / BEND_RANGE * 8191),)
@@ -159,7 +128,7 @@ def _messages(part: Part, up: int):
 
 
 def _fluidsynth() -> ModuleType:
-    """The binding, with the calls it lacks declared."""
+    """The binding, with the three calls it lacks declared."""
     try:
         import fluidsynth
     except (ImportError, AttributeError) as error:
@@ -172,7 +141,6 @@ def _fluidsynth() -> ModuleType:
     for name, arguments in {
         "fluid_synth_add_sfont": (pointer, pointer),
         "fluid_synth_remove_sfont": (pointer, pointer),
-        "fluid_synth_set_gen": (pointer, integer, integer, ctypes.c_float),
         "fluid_synth_write_float": (pointer, integer, pointer, integer, integer, pointer, integer, integer),
     }.items():
         function = getattr(library, name)

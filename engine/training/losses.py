@@ -9,7 +9,7 @@ from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
 from engine.training.examples import BLIND, Batch
 
-QUIET = 0.003  # how far under the mixture (-25 dB) an error stops to matter
+QUIET = 0.01  # how far under the mixture (-20 dB) an error stops to matter
 FIT = 1.0  # weight of the powers' fit beside separation
 EXPECTED = 0.2  # weight of the fit of what words alone make expect
 AUDIBLE = 1e-6  # power in a cell (-60 dB full scale) below which it does not matter there

@@ -74,18 +74,6 @@ def test_two_processes_write_what_one_does(tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
-def test_bent_songs_are_the_same_songs_and_say_so(tmp_path):
-    for bent in (False, True):
-        render_dataset(tmp_path / str(bent), "train", 1, 1.5, FONT, RATE, bent=bent)
-    plain, other = (
-        json.loads((tmp_path / name / "Track00000" / "track.json").read_text()) for name in ("False", "True")
-    )
-    assert other == plain | {"bent": True}
-    stems = [contents(tmp_path / name) for name in ("False", "True")]
-    assert stems[0].keys() == stems[1].keys()
-    assert stems[0] != stems[1]
-
-
 def test_an_unknown_split_and_a_missing_font_are_refused(tmp_path):
     with pytest.raises(DataError, match="no split"):
         render_dataset(tmp_path, "everything", 1, 1.0, FONT)

@@ -81,22 +81,6 @@ def test_the_pedal_holds_a_note(renderer):
     assert np.abs(held[:, RATE:]).max() > 3 * np.abs(dry[:, RATE:]).max()
 
 
-def test_bent_instruments_sound_unlike_the_fonts_own_at_the_same_pitches(renderer):
-    def spectrum(stem):
-        heard = stem.mean(0)[RATE // 4 : RATE]
-        return np.abs(np.fft.rfft(heard * np.hanning(len(heard)), 8 * len(heard)))
-
-    low = int(300 / RATE * 8 * (RATE - RATE // 4))
-    with Renderer(FONT, RATE, bent=True) as bent:
-        for seed in range(8):
-            song = song_of(Part(0, (Note(0.0, 1.5, 69, 100),)), seed=seed)
-            plain, other = renderer.render(song)["piano"], bent.render(song)["piano"]
-            assert np.array_equal(other, bent.render(song)["piano"])
-            assert np.abs(plain - other).max() > 0.05 * np.abs(plain).max()
-            peaks = [low + spectrum(stem)[low : 2 * low].argmax() for stem in (plain, other)]
-            assert peaks[1] == pytest.approx(peaks[0], rel=0.01)
-
-
 def test_a_missing_font_and_a_file_that_is_none_say_what_to_do(tmp_path):
     with pytest.raises(DataError, match="no sound font") as caught:
         render_song(compose(1, 1.0), tmp_path / "none.sf2")
