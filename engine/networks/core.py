@@ -1,8 +1,8 @@
 """The core of a denoiser: the one network of real numbers in it, which does the work and holds the weights.
 
 Transforms, bands and closed forms stay around it in torch: some are complex (which ONNX is not good at), and what the mathematics
-promises holds whatever runs the core. Once it is replaced they are computed in place (engine/networks/in_place.py). Exports and back ends take the core out, run it another way and put that in
-its place. A network says in `CORE` which of its attributes it is.
+promises holds whatever runs the core. Exports and back ends take the core out, run it another way and put that in its place; the
+rest is then computed in place (engine/networks/in_place.py). A network says in `CORE` which of its attributes it is.
 """
 
 import copy
