@@ -403,16 +403,22 @@ def test_a_server_of_1_0_is_told_the_hash_first_and_names_no_lane():
 
 KILLED = """
 import os
-from bridge.lane import Lanes
-lanes = Lanes()
-lane = lanes.new()
-print(lane.name, flush=True)
+import sys
+from pathlib import Path
+from bridge import lane
+lane.MEMORY = Path(sys.argv[1])
+lanes = lane.Lanes()
+there = lanes.new()
+print(there.name, flush=True)
 os.kill(os.getpid(), 9)
 """
 
 
-def test_a_killed_servers_lanes_go_with_the_next_start():
-    said = subprocess.run([sys.executable, "-c", KILLED], check=False, capture_output=True, text=True).stdout.strip()
-    assert Path(said).exists()
+def test_a_killed_servers_lanes_go_with_the_next_start(tmp_path, monkeypatch):
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False, capture_output=True, text=True)
+    left = Path(killed.stdout.strip())
+    assert left.is_relative_to(tmp_path)
+    assert left.exists()
+    monkeypatch.setattr(lane, "MEMORY", tmp_path)
     Lanes().close()
-    assert not Path(said).parent.exists()
+    assert not list(tmp_path.iterdir())
