@@ -4,6 +4,7 @@ import numpy as np
 
 HOP, FFT, BANDS = 512, 2048, 24  # of the spectra, per source
 FLOOR = 60.0  # dB under the song's loudest cell where all is called silence
+BLOCK = 1024  # columns that are computed together
 
 
 class Likeness:
@@ -17,20 +18,21 @@ class Likeness:
         levels = np.stack([_levels(row.mean(0)) for row in known])
         self.levels = np.maximum(levels, levels.max() - FLOOR)
         self.columns = levels.shape[-1]
-        ends = [np.minimum(np.arange(self.columns) * HOP + at, mask.shape[1] - 1) for at in (0, FFT - 1)]
-        self.heard = mask[:, ends[0]] & mask[:, ends[1]]
+        unknown = np.pad(np.cumsum(~mask, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+        first = np.arange(self.columns) * HOP
+        self.heard = unknown[:, first] == unknown[:, np.minimum(first + FFT, mask.shape[1])]
 
     def by_lag(self, near: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Mean distance of the columns `near` from those a lag before them, for lags from -columns to columns - 1; inf where less
         than half of what is heard of them, by weight, has anything to compare with."""
         columns = self.columns
         total, count = np.zeros((2, 2 * columns))
-        lag = (near[:, None] - np.arange(columns)).ravel() + columns
         for row, heard in zip(self.levels, self.heard, strict=True):
-            mean = (row[:, near] ** 2).mean(0)[:, None] + (row**2).mean(0) - 2 * row[:, near].T @ row / len(row)
-            both = weights[:, None] * heard[near][:, None] * heard
-            total += np.bincount(lag, (mean * both).ravel(), 2 * columns)
-            count += np.bincount(lag, both.ravel(), 2 * columns)
+            those, power = np.arange(columns), (row**2).mean(0)
+            for here, weight in zip(near[heard[near]], weights[heard[near]], strict=True):
+                mean = power[here] + power - 2 * row[:, here] @ row / len(row)
+                total[here - those + columns] += weight * heard * mean
+                count[here - those + columns] += weight * heard
         enough = (count > 0) & (count >= 0.5 * count[columns])
         return np.where(enough, total / np.maximum(count, 1e-12), np.inf)
 
@@ -63,7 +65,10 @@ class Likeness:
 def _levels(samples: np.ndarray) -> np.ndarray:
     """dB in bands that widen with frequency, of (frames,): (bands, columns)."""
     padded = np.pad(samples, (0, max(0, FFT - len(samples))))
-    cells = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP] * np.hanning(FFT).astype(np.float32)
-    power = np.abs(np.fft.rfft(cells)[:, 1:]) ** 2
-    edges = np.unique(np.geomspace(1, FFT // 2, BANDS).astype(int)) - 1
-    return 10 * np.log10(np.add.reduceat(power, edges, axis=1).T + 1e-9)
+    cells = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
+    window, edges = np.hanning(FFT).astype(np.float32), np.unique(np.geomspace(1, FFT // 2, BANDS).astype(int)) - 1
+    some = [
+        np.add.reduceat(np.abs(np.fft.rfft(cells[at : at + BLOCK] * window)[:, 1:]) ** 2, edges, axis=1)
+        for at in range(0, len(cells), BLOCK)
+    ]
+    return 10 * np.log10(np.concatenate(some).T + 1e-9)

@@ -1,7 +1,7 @@
 """Presets: named settings of a task, in TOML (`presets/tasks/*.toml`), checked on load with the offending key named."""
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Preset:
     churn, resamples: see samplers.
     constrained: the source Dirac eliminates. gamma: width of the Gaussian likelihood over sigma.
     known: how known cells pull, by name; for models that cannot hear them clean, "heard" is "replacement" where whole stems are
-    known (accompany) and "reconstruction" elsewhere. guidance: strength of a gradient (see engine/likelihoods).
+    known (accompany, separate) and "reconstruction" elsewhere. guidance: strength of a gradient (see engine/likelihoods).
     emphasis: of what known cells say where they are heard clean; 1: as it is, any other asks the network twice a call.
     embedder: of a style.
     towards: the source that the wanted ones shall sound like, "": none.
@@ -83,11 +83,16 @@ class Preset:
 
     @property
     def calls(self) -> int:
-        """Network calls for one batch of chunks."""
+        """Calls of a denoiser for one batch of chunks; an emphasis other than 1 asks the network twice in each."""
         return CALLS[self.sampler](self.steps, self.resamples)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def defaults() -> dict[str, Any]:
+    """What a preset is where nothing else is said: also what it was before a field was added."""
+    return {field.name: field.default for field in fields(Preset) if field.default is not MISSING}
 
 
 def _among(key: str, value: str, table: dict) -> None:

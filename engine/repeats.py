@@ -12,6 +12,7 @@ from engine.seams import HEARD, sounding_on
 
 AROUND, NEAR = 1.0, 0.5  # seconds on each side of the gap that are compared, and how far from it one counts 1 / e
 LONGEST = 10.0  # seconds that are walked through at once
+FARTHEST = 150.0  # seconds before and behind them that are searched: all of an hour would take hours and gigabytes
 SHORTEST_LAG = 0.25  # seconds
 LAGS = 16  # that are tried of those that suit what is before the gap, behind it, and known in it
 ALIKE = 8  # columns around a change of place that are compared
@@ -26,16 +27,18 @@ Piece = tuple[int, int, int]
 def repeat(known: np.ndarray, mask: np.ndarray, sample_rate: int) -> np.ndarray | None:
     """known: (sources, channels, frames), mask: bool (sources, frames), with wanted cells between two times. The same shape with
     the wanted cells taken from elsewhere in the song; None where nothing there is of use."""
-    out, mask, longest = known.copy(), mask.copy(), round(LONGEST * sample_rate)
+    out, mask = known.copy(), mask.copy()
+    longest, farthest = (round(seconds * sample_rate) for seconds in (LONGEST, FARTHEST))
     while not mask.all():
         wanted = np.logical_not(mask.all(axis=0))
         start, stop = int(np.argmax(wanted)), len(wanted) - int(np.argmax(wanted[::-1]))
         gap = slice(start, stop if stop - start <= 1.5 * longest else start + longest)
-        pieces = _walk(Likeness(out, mask), mask, gap, sample_rate)
+        first = max(0, gap.start - farthest)
+        song, told = out[..., first : gap.stop + farthest], mask[:, first : gap.stop + farthest]
+        pieces = _walk(Likeness(song, told), told, slice(gap.start - first, gap.stop - first), sample_rate)
         if not pieces:
             return None
-        filled = _filled(out, mask, pieces, sample_rate)
-        out = np.where(mask[:, None], out, filled)
+        np.copyto(song, _filled(song, told, pieces, sample_rate), where=~told[:, None])
         mask[:, gap] = True
     return out
 
@@ -117,7 +120,10 @@ def _filled(known: np.ndarray, mask: np.ndarray, pieces: list[Piece], sample_rat
     end = pieces[-1][1]
     closed = end < frames and bool(mask[:, end].all())
     for start, stop, about in pieces:
-        beside = [slice(max(0, start - width), start), slice(stop, stop + width if closed and stop == end else stop)]
+        beside = [
+            slice(max(0, start - width), start),
+            slice(stop, min(stop + width, frames) if closed and stop == end else stop),
+        ]
         lag = _to_the_sample(
             out, known, mask, (start, stop, about), [*beside, slice(start, min(start + 2 * width, stop))]
         )
@@ -138,13 +144,15 @@ def _to_the_sample(out: np.ndarray, known: np.ndarray, mask: np.ndarray, piece: 
     unknown = np.r_[0, np.cumsum(~mask[wanted].all(0))]
     first, last = np.clip((start - lag - shifts, stop - lag - shifts), 0, known.shape[-1])
     shifts = shifts[(last - first == stop - start) & (unknown[last] == unknown[first])]
+    if not shifts.size:  # it reaches beyond the song's last column, by more than it may be moved
+        return lag
     fit, power = np.full((2, len(shifts)), 1e-9)
     for here in at:
         rows = ~wanted if here.start == start else np.ones_like(wanted)
-        there = _lagging(known[rows], slice(here.start - shifts[-1], here.stop - shifts[0]), lag)
+        there = _lagging(known, slice(here.start - shifts[-1], here.stop - shifts[0]), lag)[rows]
         views = np.lib.stride_tricks.sliding_window_view(there, here.stop - here.start, axis=-1)
         views = views[..., shifts[-1] - shifts, :]
-        fit += np.einsum("rct,rcst->s", out[rows][..., here], views)
+        fit += np.einsum("rct,rcst->s", out[..., here][rows], views)
         power += np.einsum("rcst,rcst->s", views, views)
     return lag + int(shifts[np.argmax(fit / np.sqrt(power))])
 

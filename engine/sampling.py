@@ -128,7 +128,7 @@ def guided(
     if grid.known_mask.any():
         known = preset.known
         if known == "heard" and not model.spec.hears_known:
-            known = "replacement" if preset.task == "accompany" else "reconstruction"
+            known = "replacement" if preset.task in ("accompany", "separate") else "reconstruction"
         denoiser = KNOWN[known](denoiser, grid, options)
     if grid.mixture is not None:
         denoiser = LIKELIHOODS[preset.likelihood](denoiser, grid, options)

@@ -24,6 +24,7 @@ from bridge.cli.separate import (
 )  # fmt: skip
 from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
+from engine.presets import defaults
 from engine.recipe import fingerprint, read_recipe, recipe_of
 from engine.request import AFTER, LIKE, MIXTURE, Request
 
@@ -152,7 +153,7 @@ def redo(
     """Make a result again, bit for bit, by the recipe written in it: the same model, inputs, settings and seed."""
     recipe = read_recipe(result)
     paths = {role: Path(entry["path"]) for role, entry in recipe.inputs.items()}
-    settings = dict(recipe.preset)
+    settings = defaults() | recipe.preset  # what was not there yet when it was made was as it is by default
     name = settings.pop("name")
     settings.pop("title")
     card = checked(name, settings)[1]

@@ -13,9 +13,10 @@ from engine.stemgrid import StemGrid
 def heard(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:
     """The denoiser sees known cells without noise and is told which they are; the estimate there is what is known. Ours.
 
-    With w = options.emphasis other than 1 it is asked a second time, as if nothing were known, and the estimate is D_without +
-    w (D_with - D_without): classifier-free guidance (Ho & Salimans 2022) by the given tracks, as in StemGen (Parker et
-    al. 2023). More than 1 goes beyond the posterior, on purpose: what `stemweave posteriors` calls bias.
+    With w = options.emphasis other than 1 it is asked a second time, told that nothing is known and with nothing but noise in those
+    cells, and the estimate is D_without + w (D_with - D_without): classifier-free guidance (Ho & Salimans 2022) by the given
+    tracks, as in StemGen (Parker et al. 2023). More than 1 goes beyond the posterior, on purpose: what
+    `stemweave posteriors` calls bias.
 
     The model must hear them (`ModelSpec.hears_known`); `sample` takes another likelihood for those that do not.
     """

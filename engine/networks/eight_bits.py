@@ -1,7 +1,7 @@
 """The compact network's core with products of eight-bit numbers: four times as many a second as in float32, with VNNI.
 
-Every convolution and matrix is rounded once, each row by its own range; what goes into it is rounded at each call, each item of a
-batch by its own range, so that no item changes another and nothing has to be calibrated. Sums are of 32 bits and leave as float32;
+Every convolution between features and every matrix of the overview is rounded once, each row by its own range; what goes into it
+is rounded at each call, each item of a batch by its own range, so that no item changes another and nothing has to be calibrated. Sums are of 32 bits and leave as float32;
 normalisation, SiLU and what is added stay float32 as well. The LSTM, which would hear the rounding at every step, is bfloat16
 where the processor multiplies that. Torch's operators of oneDNN do the work as they are: nobody waits for a compiler.
 """
@@ -35,6 +35,8 @@ class EightBits(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor, log_sigma: Tensor, told: Tensor | None = None) -> Tensor:
         """As UNet2d.forward, without a gradient."""
+        if not bool(x.isfinite().all()):  # has no range to be rounded by; what it is made into is NaN in float32 too
+            return x.new_full((len(x), self.core.outputs, *x.shape[2:]), torch.nan)
         found = x.new_empty(len(x), self.core.outputs, *x.shape[2:])
         for i, item in enumerate(found.split(1)):
             item.copy_(self.core(x[i : i + 1], log_sigma[i : i + 1], None if told is None else told[i : i + 1]))

@@ -118,3 +118,35 @@ def test_where_there_is_nothing_to_repeat_nothing_is_found():
     assert repeat(np.zeros_like(truth), wanted(BAR, 0, BAR), RATE) is None
     assert repeat(truth, wanted(BAR, 100, BAR - 100), RATE) is None
     assert repeat(truth[..., :4000], wanted(4000, 3000, 4000), RATE) is None  # shorter than any lag that is tried
+
+
+@pytest.mark.parametrize("left", [1, 400, 2000])
+def test_a_gap_may_end_shortly_before_the_song_does(left):
+    truth = song(6)
+    frames = truth.shape[-1]
+    mask = wanted(frames, 4 * BAR, frames - left)
+    found = repeat(truth * mask[:, None], mask, RATE)
+    assert np.array_equal(found[..., frames - left :], truth[..., frames - left :])
+    assert np.array_equal(found[..., 4 * BAR : frames - BAR], truth[..., 4 * BAR : frames - BAR])
+
+
+@pytest.mark.parametrize(("frames", "asked"), [(21380, 10540), (21493, 10740)])
+def test_a_song_may_go_on_for_about_as_long_as_it_is(frames, asked):
+    """What is left over by whole columns at its end is no reason to fail."""
+    known = 0.1 * np.random.default_rng(0).standard_normal((2, 1, frames)).astype(np.float32)
+    mask = wanted(frames, frames - asked, frames)
+    found = repeat(known * mask[:, None], mask, 8000)
+    assert found is None or np.isfinite(found).all()
+
+
+def test_what_is_far_away_in_a_long_song_is_not_searched(monkeypatch):
+    truth = song(12)
+    mask = wanted(truth.shape[-1], 6 * BAR, 7 * BAR)
+    monkeypatch.setattr(repeats, "FARTHEST", 1.5 * BAR / RATE)
+    looked_at = []
+    likeness = repeats.Likeness
+    monkeypatch.setattr(
+        repeats, "Likeness", lambda song, told: looked_at.append(song.shape[-1]) or likeness(song, told)
+    )
+    assert np.array_equal(repeat(truth * mask[:, None], mask, RATE), truth)
+    assert looked_at == [4 * BAR]

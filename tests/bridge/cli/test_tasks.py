@@ -48,6 +48,19 @@ def test_a_task_writes_its_stems_and_a_recipe_that_makes_them_again(stemweave, s
         assert json.loads(file.comment) == json.loads((stems / "out" / "recipe.json").read_text())
 
 
+def test_a_recipe_from_before_a_setting_existed_is_what_it_was_then(stemweave, stems):
+    """The preset gives `emphasis` now; without a word of it, it was 1."""
+    process = stemweave("accompany", *ARGUMENTS["accompany"], "-o", "out", "--steps", 2, "--server", "none")
+    assert process.returncode == 0, process.stderr
+    recipe = json.loads((stems / "out" / "recipe.json").read_text())
+    assert recipe["stemweave"]["preset"].pop("emphasis") == 2.0
+    (stems / "recipe.json").write_text(json.dumps(recipe))
+    again = stemweave("redo", "recipe.json", "-o", "again", "--server", "none")
+    assert again.returncode == 0, again.stderr
+    made = json.loads((stems / "again" / "recipe.json").read_text())
+    assert made["stemweave"]["preset"]["emphasis"] == 1.0
+
+
 def test_a_server_gives_the_same(stemweave, served, stems):
     address = f"tcp://127.0.0.1:{served[0]}"
     for task in ("generate", "continue", "transition"):

@@ -59,3 +59,9 @@ def test_a_layer_is_itself_in_eight_bits(layer, in_8, x):
     with torch.no_grad():
         x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
         assert relative_error(in_8(layer)(x), layer(x)) < 0.02
+
+
+def test_what_is_not_finite_stays_so_and_does_not_raise(core):
+    x = torch.randn(2, 6, 64, 16)
+    x[1, 0, 0, 0] = torch.inf
+    assert EightBits(core)(x, torch.zeros(2)).isnan().all()

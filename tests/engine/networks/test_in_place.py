@@ -34,6 +34,8 @@ def test_items_side_by_side_are_the_batch_whoever_runs_the_core(threads, hears_k
         ):  # torch runs the first, who knows what the second
             found = replace_core(network(hears_known), run)(*given)
             torch.testing.assert_close(found, whole(*given), rtol=0, atol=1e-5)
+            with torch.inference_mode():  # as a job runs it; each thread has a mode of its own
+                assert torch.equal(replace_core(network(hears_known), run)(*given), found)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -49,7 +51,7 @@ def test_any_hop_and_length_is_laid_together(hop, samples):
     )
 
 
-def test_side_by_side_keeps_order_shares_the_threads_and_raises_what_went_wrong(monkeypatch):
+def test_side_by_side_keeps_order_shares_the_threads_and_raises_what_went_wrong():
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
