@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import errors, limits, protocol
@@ -56,6 +57,7 @@ TRACK_GONE = (
 
 
 Payload = bytes | memoryview
+LONGEST_NAME = 4096  # bytes
 
 
 class Answers:
@@ -175,7 +177,8 @@ class Answers:
 
     def _accept(self, client: bytes, job: Job, message: Submit, **more: Any) -> None:
         """Say so, and through which lane audio may go from now on. Only a client of this machine is told of one."""
-        job.lane, job.beside = self._lanes.new() if message.lane and is_local(client) else None, False
+        may = message.lane and is_local(client) and _can_be_named(job.order.folder)
+        job.lane, job.beside = self._lanes.new() if may else None, False
         if job.lane:
             more |= {"lane": job.lane.name, "key": job.lane.key}
         self._delivery.send(client, Accepted(job.id, job.state, job.received, **more))
@@ -184,6 +187,8 @@ class Answers:
         job = self._job(client, message.job)
         if job is not None and job.lane is not None and job.lane.open(message.proof):
             job.beside = True
+            if job.state != "uploading":  # nothing comes through it, and others wait for one
+                job.lane = None
 
     def _asked_again(self, client: bytes, job: Job, message: Submit) -> None:
         """Perhaps after a lost connection: the same job, and of its stems what the client does not have."""
@@ -212,7 +217,7 @@ class Answers:
         self._server.jobs.note(job)
         if job.whole():
             self._server.jobs.uploaded(job)
-        elif job.known and self._server.jobs.find_audio(job):
+        elif job.known and not job.received and self._server.jobs.find_audio(job):
             job.credit = 0
             self._server.jobs.enqueue(job)
             self._delivery.send(client, Accepted(job.id, job.state, job.received))
@@ -368,3 +373,11 @@ def _refusal(error: Exception) -> limits.Refusal:
         return "no_resource", said, "Free some space on the server's disk, then try again."
     log.error("fault in answering a message", exc_info=error)
     return errors.INTERNAL, "The server made a mistake.", ""
+
+
+def _can_be_named(folder: Path) -> bool:
+    """Whether a message has room for the name of what lies there; names need not be text where they come from."""
+    try:
+        return len(str(folder).encode()) < LONGEST_NAME
+    except UnicodeEncodeError:
+        return False

@@ -176,8 +176,9 @@ class Client:
         audio = Audio(list(parts.values()), channels)
         expected = audio.frames + round(request.seconds * request.sample_rate)
         later = protocol.minor(self.welcome.version) >= 1 and audio.frames > 0
+        lane = self._lane and 4 * channels * expected >= LANE_FROM
         transfer = Transfer(
-            self._send_frames, job or str(uuid.uuid4()), audio, expected, later, on_progress, on_partial
+            self._send_frames, job or str(uuid.uuid4()), audio, expected, later, lane, on_progress, on_partial
         )
         overrides = {key: value for key, value in (overrides or {}).items() if value is not None}
         told = ("", audio.begins()) if later else (audio.sha256(),)
@@ -185,7 +186,7 @@ class Client:
         submit = Submit(
             transfer.job, shape, preset, overrides, announced,
             list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
-            request.mixture_prompt, lane=self._lane and 4 * channels * expected >= LANE_FROM,
+            request.mixture_prompt, lane=lane,
         )  # fmt: skip
         self._heard, self._keeps = time.monotonic(), keep
         self._send(submit)
@@ -194,6 +195,8 @@ class Client:
             received = self._receive(0.1)
             if received is not None:
                 transfer.handle(*received)
+            if transfer.out_of_reach:  # where the server's stems are; they can come over the socket
+                transfer.out_of_reach, submit.lane, self._lost = False, False, True
             if self._lost:
                 submit.have = transfer.ask_again()
                 with self._lock:  # what was granted is void now

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from bridge.jobs import INPUT, Job
 from bridge.protocol import TOGETHER
 
+AHEAD = 2**22  # bytes to come that the disk's blocks are set aside for, up to twice
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 MOST = 32  # chunks that wait for the disk; then their server waits too
 
@@ -86,8 +87,9 @@ class Intake:
 
 def _store(job: Job, file: BinaryIO, payload: bytes | memoryview | Piece) -> None:
     """Write and hash a chunk, each part of it while it is in the processor's cache."""
-    if not job.stored and file.tell() == 0:
-        _reserve(file, job)
+    at = file.tell()
+    if at == 0 or at // AHEAD < (at + len(payload)) // AHEAD:
+        _reserve(file, job, (at // AHEAD + 2) * AHEAD)
     for block in [memoryview(payload)] if isinstance(payload, bytes | memoryview) else payload.blocks():
         left = block
         while len(left):
@@ -95,11 +97,12 @@ def _store(job: Job, file: BinaryIO, payload: bytes | memoryview | Piece) -> Non
         job.upload_hash.update(block)
 
 
-def _reserve(file: BinaryIO, job: Job) -> None:
-    """Where the system can: set the disk's blocks aside for all of it, for to find them one by one costs as much as to write. The
-    file's size stays what was written. What does not fit is told when it comes."""
+def _reserve(file: BinaryIO, job: Job, size: int) -> None:
+    """Where the system can: set the disk's blocks aside for so many bytes, for to find them one by one costs as much as to write;
+    not for all that was announced, which may never come. The file's size stays what was written. What does not fit is told when
+    it comes."""
     if _fallocate and job.order.audio is not None:
-        _fallocate(file.fileno(), KEEP_SIZE, 0, job.order.audio.frames * job.frame_bytes())
+        _fallocate(file.fileno(), KEEP_SIZE, 0, min(size, job.order.audio.frames * job.frame_bytes()))
 
 
 def _of_libc(name: str) -> Any:

@@ -100,8 +100,8 @@ def _close(file: int, name: str) -> None:
 
 
 def open_lane(name: str, key: str) -> Lane | None:
-    """A client's end of the lane a server named. None unless it is certainly one: whoever answers at an address may name any file,
-    but only who made or may read a lane knows its key."""
+    """A client's end of the lane a server named. None unless it is one: whoever answers at an address may name any file, but only
+    what is a lane of this user's, whose key a server was told or gave, is written to."""
     try:
         file = _open(name, os.O_RDWR)
     except (OSError, ValueError, AttributeError):  # or a system that has no such files
@@ -123,8 +123,10 @@ class Beside:
         self._name, self._file = "", -1
         self._close: Callable[[], Any] = lambda: None
 
-    def read(self, name: str, at: int, size: int) -> bytes:
-        """Bytes from `at` on. BridgeError where they cannot be had."""
+    def read(self, name: str, stem: str, at: int, size: int) -> bytes:
+        """Bytes from `at` on of a file called as that of a stem is. BridgeError where they cannot be had."""
+        if Path(name).name != f"{stem}.f32":
+            raise BridgeError(f"The server names no file of the stem {stem}.", AGAIN)
         if not 0 < size <= PLACE:
             raise BridgeError(f"The server sends {size} bytes of a stem at once.", "Update the older of the two.")
         try:
@@ -143,7 +145,7 @@ class Beside:
 
 def _open(name: str, how: int) -> int:
     """An ordinary file of this user's, and no link to one. OSError for anything else."""
-    file = os.open(name, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.open(name, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         os.close(file)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bridge import protocol
-from bridge.errors import DAMAGED, RemoteError
+from bridge.errors import DAMAGED, BridgeError, RemoteError
 from bridge.hashing import Hashing
 from bridge.lane import PLACE, PLACES, Beside, Lane, open_lane
 from bridge.protocol import (
@@ -68,8 +68,8 @@ class Audio:
 
 class Transfer:
     """One job's audio, both ways, and how it ended. send: takes the frames of a message. expected: frames of a stem, probably.
-    hash_later: the SHA-256 was not told with the job, and is made of the audio while that is sent. result: the stems, once all are
-    here."""
+    hash_later: the SHA-256 was not told with the job, and is made of the audio while that is sent. lane: audio may go beside the
+    socket. out_of_reach: it could not be had there, so the job has to be asked for again. result: the stems, once all are here."""
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Transfer:
         audio: Audio,
         expected: int,
         hash_later: bool,
+        lane: bool,
         on_progress: OnProgress | None,
         on_partial: OnPartial | None,
     ):
@@ -85,6 +86,7 @@ class Transfer:
         self.on_progress, self.on_partial = on_progress, on_partial
         self.sent = self._credit = self._window = self._owed = self._taken = 0
         self._hash_later, self._sha, self._hashed = hash_later, hashlib.sha256(), 0
+        self.lane, self.out_of_reach = lane, False
         self._hashing = Hashing()
         self._lane: Lane | None = None
         self._beside: Beside | None = None
@@ -125,7 +127,9 @@ class Transfer:
     def _begin(self, message: Accepted) -> None:
         self.sent, self._accepted, self._said_whole = message.received, True, False
         self._credit = self._window = self._owed = self._taken = 0
-        if message.lane and (lane := open_lane(message.lane, message.key)):
+        if message.state == "uploading":  # another's lane may be in an answer that a cut held up
+            self._lane = self._beside = None
+        if self.lane and message.lane and (lane := open_lane(message.lane, message.key)):
             self._lane, self._beside, self._rooms = lane, Beside(), []
             self._send(protocol.encode(Opened(self.job, lane.proof)))
         self._send(protocol.encode(Credit(self.job, protocol.CREDIT)))
@@ -165,7 +169,13 @@ class Transfer:
         if message.size:
             if self._beside is None:  # sent before the job was asked for again: it will come once more
                 return
-            payload = self._beside.read(message.file, 4 * self.audio.channels * message.offset, message.size)
+            try:
+                payload = self._beside.read(
+                    message.file, message.stem, 4 * self.audio.channels * message.offset, message.size
+                )
+            except BridgeError:  # a lane is in another folder than stems are, and these may have been tidied up
+                self.lane, self.out_of_reach = False, True
+                return
         if message.stem not in self.stems:
             self.stems[message.stem] = Stem(self.audio.channels, self.expected, self._hashing)
         self.stems[message.stem].put(message.offset, payload)

@@ -14,6 +14,7 @@ import zmq
 from support.servers import Speaker, address, answering, running, song, until
 
 from bridge import keys, lane, protocol
+from bridge.answers import _can_be_named
 from bridge.client import Client
 from bridge.doors import knock
 from bridge.errors import BridgeError, ProtocolError, RemoteError
@@ -118,7 +119,7 @@ def test_when_memory_is_full_the_rest_goes_over_the_socket(server, passed, monke
 
     def full(file, payload, at):
         written.append(at)
-        if len(written) > 2:
+        if at >= AUDIO and sum(place >= AUDIO for place in written) > 2:
             raise OSError(28, "No space left on device")
         return real(file, payload, at)
 
@@ -126,10 +127,30 @@ def test_when_memory_is_full_the_rest_goes_over_the_socket(server, passed, monke
     with monkeypatch.context() as patch:
         patch.setattr(lane.os, "pwrite", full)
         with Client(address(server)) as client:
-            written.append(AUDIO)  # the server's own head is written by the same function
             check(client.separate(music, 44_100), music)
-    assert 0 <= passed["up"] < music.nbytes
+    assert 0 < passed["up"] < music.nbytes
     assert passed["down"] == 2 * music.nbytes
+
+
+def test_stems_that_lie_out_of_reach_come_over_the_socket(server, passed, monkeypatch):
+    """A container may share its memory with the server and not its files."""
+    real, music = lane._open, song(LONG, seed=21)
+
+    def elsewhere(name, how):
+        if name.endswith(".f32"):
+            raise FileNotFoundError(2, "No such file or directory", name)
+        return real(name, how)
+
+    monkeypatch.setattr(lane, "_open", elsewhere)
+    with Client(address(server)) as client:
+        check(client.separate(music, 44_100), music)
+    assert passed == {"up": music.nbytes, "down": 0}
+
+
+def test_a_folder_whose_name_is_no_text_has_no_lane():
+    assert _can_be_named(Path("/srv/jobs"))
+    assert not _can_be_named(Path(os.fsdecode(b"/srv/jos\xe9")))
+    assert not _can_be_named(Path("/" + "a" * 5000))
 
 
 def test_a_server_has_only_so_many_and_takes_back_what_nobody_has(lanes):
@@ -188,18 +209,22 @@ def test_what_was_cut_off_is_noticed(lanes, tmp_path):
     stem = tmp_path / "bass.f32"
     stem.write_bytes(bytes(1000))
     beside = Beside()
-    assert beside.read(str(stem), 200, 800) == bytes(800)
+    assert beside.read(str(stem), "bass", 200, 800) == bytes(800)
     with pytest.raises(BridgeError, match="cut off"):
-        beside.read(str(stem), 200, 801)
-    link = tmp_path / "link.f32"
+        beside.read(str(stem), "bass", 200, 801)
+    link, folder = tmp_path / "link.f32", tmp_path / "folder.f32"
     link.symlink_to(stem)
-    for name in (str(link), str(tmp_path), "/dev/zero", "nowhere", "\0"):
+    folder.mkdir()
+    for name in ("link", "folder", "nowhere", "\0"):
         with pytest.raises(BridgeError, match="cannot be read"):
-            beside.read(name, 0, 10)
+            beside.read(str(tmp_path / f"{name}.f32"), name, 0, 10)
+    for name in (str(stem), "/dev/zero", str(tmp_path)):
+        with pytest.raises(BridgeError, match="no file of the stem"):
+            beside.read(name, "drums", 0, 10)
     for at, size in ((-1, 10), (0, 0), (0, -1), (0, 2**52), (2**70, 10)):
         with pytest.raises(BridgeError):
-            beside.read(str(stem), at, size)
-    assert beside.read(str(stem), 0, 10) == bytes(10)
+            beside.read(str(stem), "bass", at, size)
+    assert beside.read(str(stem), "bass", 0, 10) == bytes(10)
 
 
 @pytest.mark.parametrize("after", [1, 3])
@@ -222,8 +247,8 @@ def test_damage_on_the_way_up_is_detected(server, monkeypatch, after):
 def test_damage_to_a_stem_is_detected(server, monkeypatch):
     real = Beside.read
 
-    def read(self, name, at, size):
-        return real(self, name, at, size)[:-1] + b"\x55"
+    def read(self, name, stem, at, size):
+        return real(self, name, stem, at, size)[:-1] + b"\x55"
 
     monkeypatch.setattr(Beside, "read", read)
     with pytest.raises(RemoteError, match="damaged") as caught:
@@ -300,7 +325,7 @@ def test_hostile_words_about_a_lane_cost_nobody_anything(server):
         lying = [message for message, _ in honest.seen if isinstance(message, Chunk)]
         assert {message.stem for message in lying} == set(done.stems)
         for message in lying:
-            found = Beside().read(message.file, 8 * message.offset, message.size)
+            found = Beside().read(message.file, message.stem, 8 * message.offset, message.size)
             assert hashlib.sha256(found).hexdigest() == done.stems[message.stem]
 
 
