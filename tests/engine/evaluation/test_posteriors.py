@@ -115,7 +115,7 @@ def test_the_gradient_reaches_the_gap_through_the_estimate(name):
 
 
 def test_the_steps_of_table_methods_are_all_measured():
-    assert {name for name, _, _ in posteriors.METHODS.values()} == set(KNOWN)
+    assert {name for name, *_ in posteriors.METHODS.values()} == set(KNOWN)
 
 
 def test_classifier_guidance_is_the_gradient_of_the_cross_entropy_through_the_denoiser():
