@@ -12,7 +12,7 @@ from engine.seams import HEARD, sounding_on
 
 AROUND, NEAR = 1.0, 0.5  # seconds on each side of the gap that are compared, and how far from it one counts 1 / e
 LONGEST = 10.0  # seconds that are walked through at once
-FARTHEST = 150.0  # seconds before and behind them that are searched: all of an hour would take hours and gigabytes
+FARTHEST = 150.0  # seconds before and behind them that are searched: memory and time grow with it
 SHORTEST_LAG = 0.25  # seconds
 LAGS = 16  # that are tried of those that suit what is before the gap, behind it, and known in it
 ALIKE = 8  # columns around a change of place that are compared
