@@ -38,14 +38,13 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
     """Rows of `what`, `value` and `unit`; `beside`: what it is compared with, in the same unit, and `ratio` to it; `aim`, and
     whether it was `met`. Medians over rounds.
 
-    Transfers are whole calls of bridge.client.Client with `mib` MiB of stereo audio: conversion, checksums, the server's disk and
-    all, beside the socket as between programs of one user, and over it as between machines (but without CURVE); bare ones the same
-    bytes in messages of the same size from one process to another, taken and dropped. Cancel: from asking, in the middle of a
-    transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs each at once, the wait
-    for the last of them, the worst client's beside the median's.
+    Transfers are calls of bridge.client.Client with `mib` MiB of stereo audio: conversion, the server's disk and all, beside the
+    socket as between programs of one user, and over it as between machines (but without CURVE); downloads to their end, with
+    checksums; uploads until the client hears that the job has begun, and, where that is said, until the checksums of both ends
+    were compared too. Bare ones are the same bytes in messages of the same size from one process to another, taken and dropped.
+    Cancel: from asking, in the middle of a transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs
+    each at once, the wait for the last of them, the worst client's beside the median's.
     """
-    from engine.bench import turns  # brings torch, which the processes below need not load
-
     frames = mib * MIB // (4 * CHANNELS)
     chunks = frames * 4 * CHANNELS // protocol.CHUNK_BYTES
     with (
@@ -54,9 +53,14 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
     ):  # fmt: skip
         tried: dict[Any, Callable[[], Any]] = {}
         for name, client in (("", near), (SOCKET, far)):
-            tried[f"upload{name}"] = partial(_upload, address, _song(frames), client is near)
+            tried[f"upload{name}"] = Upload(address, _song(frames), client is near)
             tried[f"download{name}"] = _finished(client, frames)
-        times = turns(tried | others, rounds)
+        times = _turns(tried | others, rounds, near)
+        for name, run in list(tried.items()):
+            if isinstance(run, Upload):
+                times[name + CHECKED], times[name] = times[name], run.begun
+            else:
+                times[name + CHECKED] = times[name]
         rows = []
         for way in ("upload", "download"):
             rows += [_transfer(way, "", checked, mib, times) for checked in (False, True)]
@@ -65,9 +69,22 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
         return rows + _pings(address, frames) + _crowd(address, clients, jobs)
 
 
+def _turns(tried: dict[Any, Callable[[], Any]], rounds: int, client: Client) -> dict[Any, list[float]]:
+    """Seconds of each, one after the other in every round. Each begins when the server has tidied up after the one before."""
+    times: dict[Any, list[float]] = {name: [] for name in tried}
+    for _ in range(rounds):
+        for name, run in tried.items():
+            client.status()
+            started = time.perf_counter()
+            found = run()
+            times[name].append(time.perf_counter() - started)
+            del found
+    return times
+
+
 def _transfer(way: str, name: str, checked: bool, mib: int, times: dict[Any, list[float]]) -> dict[str, Any]:
     """One way to transfer beside one bare way. The aim is that of programs on one machine."""
-    ours, other = times[way + name], times[way, checked]
+    ours, other = times[way + name + CHECKED * checked], times[way, checked]
     ratio = statistics.median(theirs / own for own, theirs in zip(ours, other, strict=True))
     row = {
         "what": f"{way} of {mib} MiB" + name + CHECKED * checked, "value": mib / statistics.median(ours), "unit": "MiB/s",
@@ -85,9 +102,19 @@ def _made(frames: int) -> Request:
     return Request(RATE, seconds=frames / RATE, channels=CHANNELS)
 
 
-def _upload(address: str, song: Request, lane: bool) -> None:
-    with Client(address, lane=lane) as client:
-        client.perform(_another(song), "separate")
+class Upload:
+    """A call of a client of its own, to its end. begun: seconds each time until it heard that the job has begun."""
+
+    def __init__(self, address: str, song: Request, lane: bool):
+        self._address, self._song, self._lane = address, song, lane
+        self.begun: list[float] = []
+
+    def __call__(self) -> None:
+        heard: list[float] = []
+        started = time.perf_counter()
+        with Client(self._address, lane=self._lane) as client:
+            client.perform(_another(self._song), "separate", on_progress=lambda _: heard.append(time.perf_counter()))
+        self.begun.append(heard[0] - started)
 
 
 def _another(song: Request) -> Request:
