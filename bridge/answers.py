@@ -17,6 +17,7 @@ from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
 from bridge.lane import Lanes, Placed
 from bridge.logs import event
+from bridge.proofs import Proofs
 from bridge.protocol import (
     TASKS,
     Accepted,
@@ -63,8 +64,11 @@ LONGEST_NAME = 4096  # bytes
 class Answers:
     """Of one server. heard: each client that is there to when it last said something."""
 
-    def __init__(self, server: "Server", doors: Doors, delivery: Delivery, intake: Intake, lanes: Lanes):
-        self._server, self._doors, self._delivery, self._intake, self._lanes = server, doors, delivery, intake, lanes
+    def __init__(
+        self, server: "Server", doors: Doors, delivery: Delivery, intake: Intake, proofs: Proofs, lanes: Lanes
+    ):
+        self._server, self._doors, self._delivery = server, doors, delivery
+        self._intake, self._proofs, self._lanes = intake, proofs, lanes
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
         self._owed: Counter[tuple[bytes, str, int]] = (
@@ -99,6 +103,8 @@ class Answers:
 
         for stored in self._intake.written():
             self._stored(*stored)
+        for proof in self._proofs.made():
+            self._proved(*proof)
         for owed in list(self._owed):
             self._give_back(*owed)
 
@@ -202,21 +208,23 @@ class Answers:
         if job.finished:
             self._delivery.queue(job, 0, message.have)
         self._accept(client, job, message)
-        if job.state == "uploading" and job.gathering is None:
+        if job.gathering is None and (job.state == "uploading" or (job.state in OPEN and job.hash_to_come)):
             self._delivery.send(client, Credit(job.id, protocol.CREDIT))
 
     def _whole(self, client: bytes, message: Whole, _: Payload) -> None:
         """Before any audio where some like it is known here, else after the last of it."""
         job = self._job(client, message.job)
-        if job is None or job.state != "uploading" or not job.hash_to_come:
+        if job is None or job.state not in OPEN or not job.hash_to_come:
             return
         if not SHA256.fullmatch(message.sha256):
             raise ProtocolError("A SHA-256 is 64 hexadecimal digits, in lower case.")
         assert job.order.audio is not None
         job.order.audio.sha256 = message.sha256
         self._server.jobs.note(job)
-        if job.whole():
-            self._server.jobs.uploaded(job)
+        if job.uploaded and job.state == "uploading":  # by a server before this one
+            self._begin(job)
+        elif job.uploaded:
+            self._server.judge(job)
         elif job.known and not job.received and self._server.jobs.find_audio(job):
             job.credit = 0
             self._server.jobs.enqueue(job)
@@ -291,17 +299,34 @@ class Answers:
             return
         try:
             job.note_stored(size)
-            if job.whole():
-                self._server.jobs.uploaded(job)
+            if job.uploaded:
+                self._begin(job)
             self._owe(client, job, acceptance)
         except Exception as error:
             self._delivery.end(job, "failed", _refusal(error))
+
+    def _begin(self, job: Job) -> None:
+        """All of its audio is here. Whether it is what was announced is found out while it is computed."""
+        job.lane = None
+        self._server.jobs.enqueue(job)
+        if job.gathering is None:
+            self._proofs.put(job)
+
+    def _proved(self, job: Job, found: str | Exception) -> None:
+        """What a job's audio is, or why that cannot be said."""
+        if job.state not in OPEN or self._server.jobs.by_id.get(job.id) is not job:
+            return
+        if isinstance(found, str):
+            job.found = found
+            self._server.judge(job)
+        else:
+            self._server.fail(job, _refusal(found))
 
     def _owe(self, client: bytes, job: Job, acceptance: int) -> None:
         """Credit for one chunk more."""
         owed = client, job.id, acceptance
         self._owed[owed] += 1
-        if self._owed[owed] >= protocol.CREDIT // 4:  # each wakes the client, and what is under way hides the wait
+        if self._owed[owed] >= protocol.TOGETHER:  # each wakes the client, and what is under way hides the wait
             self._give_back(*owed)
 
     def _taking(self, client: bytes, job: str) -> Job | None:

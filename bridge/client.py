@@ -190,11 +190,12 @@ class Client:
         )  # fmt: skip
         self._heard, self._keeps = time.monotonic(), keep
         self._send(submit)
-        asked = False
+        asked = busy = False
         while transfer.result is None:
-            received = self._receive(0.1)
+            received = self._receive(0 if busy else 0.1)
             if received is not None:
                 transfer.handle(*received)
+            busy = received is not None or transfer.work()
             if transfer.out_of_reach:  # where the server's stems are; they can come over the socket
                 transfer.out_of_reach, submit.lane, self._lost = False, False, True
             if self._lost:

@@ -1,6 +1,7 @@
 """What clients are told of their jobs, over whichever protocol: progress, stems as they take them, and how each job ended."""
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -71,11 +72,11 @@ class Delivery:
             return True
         size = job.frame_bytes()
         count = min(last - first, (protocol.MAX_PAYLOAD if job.beside else protocol.CHUNK_BYTES) // size)
-        path = job.order.folder / f"{stem}.f32"
+        path = f"{job.order.folder}/{stem}.f32"
         try:
             if job.beside:
-                path.stat()
-                chunk = protocol.encode(Chunk(job.id, first, 0, stem, size=count * size, file=str(path)))
+                os.stat(path)
+                chunk = protocol.encode(Chunk(job.id, first, 0, stem, size=count * size, file=path))
             else:
                 with open(path, "rb") as file:
                     file.seek(first * size)

@@ -8,6 +8,7 @@ from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.errors import BridgeError
 from bridge.jobs import OPEN, TRIES, Job, Jobs
+from bridge.limits import Refusal
 from bridge.logs import event
 from bridge.metrics import Metrics
 from bridge.workers import DIED, Worker
@@ -36,7 +37,7 @@ class Dispatch:
     def cancel(self, job: Job) -> None:
         """At once where it waits or is only sent, else between two steps of the sampler."""
         job.unwanted = True
-        if job.state == "running":
+        if job is self._worker.job:
             self._worker.cancel(job)
         elif job.state in OPEN:
             self._delivery.end(job, "cancelled")
@@ -44,6 +45,19 @@ class Dispatch:
             job.state = "cancelled"
             job.outbox.clear()
             self._jobs.note(job)
+
+    def fail(self, job: Job, refusal: Refusal) -> None:
+        """At once, or when the worker has heard of it."""
+        job.refusal = refusal
+        if job is self._worker.job:
+            self._worker.cancel(job)
+        elif job.state in OPEN:
+            self._delivery.end(job, "failed", refusal)
+
+    def finish(self, job: Job) -> None:
+        """It is done, if it is computed and of the audio that was announced."""
+        if job.computed and job.proven:
+            self._delivery.end(job, "done")
 
     def hear(self) -> None:
         """What the worker has reported since."""
@@ -69,11 +83,14 @@ class Dispatch:
             self._delivery.wrote(job, *rest)
         else:
             self._worker.job = None
-            if kind == "done":
+            if job.refusal:
+                self._delivery.end(job, "failed", job.refusal)
+            elif kind == "done":
                 job.seconds, job.digests, memory = rest
+                job.computed = True
                 if job.tries == 1:
                     self._costs.learn(job.order, job.seconds, memory, len(job.stems))
-                self._delivery.end(job, "done")
+                self.finish(job)
             elif kind == "cancelled":
                 self._delivery.end(job, "cancelled")
             else:
@@ -92,7 +109,9 @@ class Dispatch:
         log.warning("the worker died%s; started another", f" on job {lost.id[:8]}" if lost else "")
         if lost is None:
             return
-        if lost.unwanted:
+        if lost.refusal:
+            self._delivery.end(lost, "failed", lost.refusal)
+        elif lost.unwanted:
             self._delivery.end(lost, "cancelled")
         elif lost.tries < TRIES:
             self._jobs.enqueue(lost, first=True)

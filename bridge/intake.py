@@ -1,14 +1,14 @@
-"""Where uploaded audio is written and hashed: a thread of its own, so that no disk and no checksum holds up anybody's messages."""
+"""Where uploaded audio is written: a thread of its own, so that no disk holds up anybody's messages."""
 
 import ctypes
+import os
 import queue
-import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, BinaryIO, Protocol
 
+from bridge.bell import Bell
 from bridge.jobs import INPUT, Job
 from bridge.protocol import TOGETHER
 
@@ -18,44 +18,36 @@ MOST = 32  # chunks that wait for the disk; then their server waits too
 
 
 class Piece(Protocol):
-    """A chunk that is read when its turn has come."""
+    """A chunk that lies elsewhere until its turn has come."""
 
     def __len__(self) -> int:
         """Bytes."""
 
-    def blocks(self) -> Iterator[memoryview]:
-        """Copies of its parts, each of which nobody else changes until the next is asked for."""
+    def write_to(self, file: int) -> None:
+        """A copy of it, where that file stands."""
 
 
 class Intake:
-    """Of one server. What was put in is written in that order, and then said to be."""
+    """Of one server. What was put in is written in that order, and then said to be. bell: rung when something was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
         self._waiting: queue.Queue[tuple[bytes, Job, int, BinaryIO, bytes | memoryview | Piece] | None] = queue.Queue(
             MOST
         )
         self._written: deque[tuple[bytes, Job, int, int]] = deque()
-        self._bell, self._button = socket.socketpair()
-        self._bell.setblocking(False)
-        self._button.setblocking(False)
         self._thread = threading.Thread(target=self._run, daemon=True, name="stemweave-intake")
         self._thread.start()
-
-    def fileno(self) -> int:
-        """Readable when something was written."""
-        return self._bell.fileno()
 
     def put(self, client: bytes, job: Job, payload: bytes | memoryview | Piece) -> None:
         """The next chunk of a job, which its client sent. OSError where its file cannot be opened.
 
         It is opened here, where the job is known to be there: later another one may have its name."""
-        file = open(job.order.folder / INPUT, "ab", buffering=0)  # noqa: SIM115  the thread closes it
+        file = open(job.order.folder / INPUT, "wb", buffering=0, opener=_kept)  # noqa: SIM115  the thread closes it
         self._waiting.put((client, job, job.acceptance, file, payload))
 
     def written(self) -> Iterator[tuple[bytes, Job, int, int]]:
         """Client, job, its acceptance when it came, and bytes of what was written since, or could not be: then the job says why."""
-        with suppress(BlockingIOError):
-            self._bell.recv(4096)
         while self._written:
             yield self._written.popleft()
 
@@ -63,11 +55,9 @@ class Intake:
         """Once all is written."""
         self._waiting.put(None)
         self._thread.join()
-        self._bell.close()
-        self._button.close()
 
     def _run(self) -> None:
-        size = 0
+        count = 0
         while piece := self._waiting.get():
             client, job, acceptance, file, payload = piece
             try:
@@ -77,24 +67,29 @@ class Intake:
             except Exception as error:
                 job.trouble = error
             self._written.append((client, job, acceptance, len(payload)))
-            size += len(payload)
-            if self._waiting.empty() or size >= TOGETHER:
-                size = 0
-                with suppress(BlockingIOError):  # it was pressed often enough
-                    self._button.send(b"\0")
+            count += 1
+            if self._waiting.empty() or count >= TOGETHER:
+                count = 0
+                self._bell.ring()
             del piece, job, payload  # what has ended shall not wait for the next one to be gone
 
 
 def _store(job: Job, file: BinaryIO, payload: bytes | memoryview | Piece) -> None:
-    """Write and hash a chunk, each part of it while it is in the processor's cache."""
-    at = file.tell()
+    """Write a chunk at the file's end."""
+    at = file.seek(0, os.SEEK_END)
     if at == 0 or at // AHEAD < (at + len(payload)) // AHEAD:
         _reserve(file, job, (at // AHEAD + 2) * AHEAD)
-    for block in [memoryview(payload)] if isinstance(payload, bytes | memoryview) else payload.blocks():
-        left = block
-        while len(left):
-            left = left[file.write(left) :]
-        job.upload_hash.update(block)
+    if not isinstance(payload, bytes | memoryview):
+        payload.write_to(file.fileno())
+        return
+    left = memoryview(payload)
+    while len(left):
+        left = left[file.write(left) :]
+
+
+def _kept(path: str, flags: int) -> int:
+    """Open with what lies there. Not to append: the system then would not copy to it by itself."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o600)
 
 
 def _reserve(file: BinaryIO, job: Job, size: int) -> None:

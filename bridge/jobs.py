@@ -5,6 +5,7 @@ A job that is to be kept is also put down in the ledger at every change: it outl
 
 import hashlib
 import logging
+import os
 import shutil
 import time
 from collections import Counter, deque
@@ -61,7 +62,9 @@ class Job:
     uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
     was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
-    known: its audio may be here, and it has no credit before it says what the whole is."""
+    known: its audio may be here, and it has no credit before it says what the whole is. found: SHA-256 of the audio that is here,
+    "" before it was made. computed: its stems are finished, but it is not done before its audio was found to be what was announced.
+    refusal: code, message and hint of what ended it while the worker was at it."""
 
     order: Order
     owner: Any
@@ -73,9 +76,8 @@ class Job:
     gathering: Gathering | None = None
     fraction: float = 0.0  # of its computing, 0 to 1
     tries: int = 0
-    upload_hash: Any = field(
-        default_factory=hashlib.sha256
-    )  # of what was uploaded, kept up so that nothing is read again
+    found: str = ""
+    computed: bool = False
     finished: int = 0  # frames a stem the worker has written
     stems: tuple[str, ...] = ()
     outbox: deque = field(default_factory=deque)  # (stem, first frame, last) to be sent; stem "": a stretch ends
@@ -87,6 +89,7 @@ class Job:
     seconds: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)  # stem to SHA-256 of its bytes
     error: tuple[str, str, str] | None = None  # code, message, hint
+    refusal: tuple[str, str, str] | None = None
     unwanted: bool = False  # cancelled, or its client is gone: not to be tried again
     checked: float = -inf  # when its audio was found to be what was announced, by this server's clock
     announced: bool = False  # the client was told how it ended
@@ -103,8 +106,19 @@ class Job:
 
     @property
     def at_rest(self) -> bool:
-        """Ended, or an upload that was left in the middle."""
-        return self.state not in OPEN or (self.state == "uploading" and self.owner is None)
+        """Ended, or left by its client before all of its audio was there, or was said to be what."""
+        return self.state not in OPEN or (self.owner is None and (self.state == "uploading" or self.computed))
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether all of its audio is on the disk."""
+        return self.order.audio is None or self.stored >= self.order.audio.frames
+
+    @property
+    def proven(self) -> bool:
+        """Whether its audio was found to be what was announced. What tracks give is announced as nothing."""
+        audio = self.order.audio
+        return audio is None or not audio.frames or self.gathering is not None or bool(self.found == audio.sha256 != "")
 
     @property
     def hash_to_come(self) -> bool:
@@ -134,14 +148,13 @@ class Job:
         self.outbox.clear()
 
     def find_upload(self) -> None:
-        """Take up what a server before this one had received."""
+        """Take up what a server before this one had received: what was announced, until a worker has looked."""
         path = self.order.folder / INPUT
         size = self.frame_bytes()
         if size and path.exists():
             self.received = self.stored = path.stat().st_size // size
-            with open(path, "r+b") as file:
-                file.truncate(self.received * size)
-                self.upload_hash = hashlib.file_digest(file, "sha256")
+            os.truncate(path, self.received * size)
+        self.found = self.order.audio.sha256 if self.order.audio else ""
 
     def frame_bytes(self) -> int:
         """Bytes of one frame of all channels."""
@@ -160,28 +173,10 @@ class Job:
         return True
 
     def note_stored(self, size: int) -> None:
-        """So many bytes more are on the disk, and in the hash. Raises what kept them from it."""
+        """So many bytes more are on the disk. Raises what kept them from it."""
         if self.trouble is not None:
             raise self.trouble
         self.stored += size // self.frame_bytes()
-
-    def whole(self) -> bool:
-        """Whether all audio is there and is what was announced. BridgeError when it is damaged."""
-        assert self.order.audio is not None
-        if self.stored < self.order.audio.frames or self.hash_to_come:
-            return False
-        if self.gathering is None and self.upload_hash.hexdigest() != self.order.audio.sha256:
-            raise BridgeError("The audio was damaged on the way to the server.", "Send it again.")
-        self.checked = time.monotonic()
-        return True
-
-
-def _came_whole(job: Job) -> bool:
-    """Whether an upload came to its end when there was no time any more to say so."""
-    try:
-        return job.order.audio is None or job.whole()
-    except BridgeError:
-        return False
 
 
 class Jobs:
@@ -219,9 +214,11 @@ class Jobs:
             self.by_id[job.id], self._used[job.id] = job, used
             self._latest = max(self._latest, used)
             job.find_upload()
-            if job.state in ("queued", "running") or (job.state == "uploading" and _came_whole(job)):
-                job.finished = 0
-                self.enqueue(job)
+            if job.state in OPEN:
+                job.state = "uploading"
+                if job.uploaded and not job.hash_to_come:
+                    job.finished = 0
+                    self.enqueue(job)
         known = {self.audio.folder} | {job.order.folder for job in self.by_id.values()}
         for path in self.folder.iterdir():
             if path.is_dir() and path not in known:
@@ -254,15 +251,15 @@ class Jobs:
             audio.sha256, audio.frames * job.frame_bytes(), job.order.folder / INPUT
         ):
             return False
-        job.received = audio.frames
+        job.received = job.stored = audio.frames
+        job.found = audio.sha256
         return True
 
-    def uploaded(self, job: Job) -> None:
-        """All of its audio has come, and is what was announced."""
-        job.lane = None
-        if job.gathering is None and job.order.audio is not None and is_local(job.owner):
-            self.audio.keep(job.order.audio.sha256, job.order.folder / INPUT)
-        self.enqueue(job)
+    def proved(self, job: Job) -> None:
+        """Its audio was found to be what was announced."""
+        job.checked = time.monotonic()
+        if is_local(job.owner):
+            self.audio.keep(job.found, job.order.folder / INPUT)
 
     def folder_for(self, job: str) -> Path:
         return self.folder / hashlib.sha256(job.encode()).hexdigest()[:32]

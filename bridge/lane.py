@@ -13,10 +13,12 @@ import stat
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bridge.errors import BridgeError, ProtocolError
 from bridge.protocol import MAX_PAYLOAD
@@ -28,7 +30,8 @@ AUDIO = 4096  # byte at which chunks begin
 PLACE, PLACES = MAX_PAYLOAD, 8  # bytes of a chunk at most, and how many may be under way
 SIZE = AUDIO + PLACES * PLACE  # bytes of a lane
 MOST = 32  # lanes of a server at once; further jobs have the socket
-BLOCK = 2**18  # bytes that are taken out at once
+BLOCK = 2**18  # bytes that are taken out at once where the system does not do it
+NOT_TO_FILES = (errno.EINVAL, errno.ENOTSOCK, errno.ENOTSUP, errno.ENOSYS)  # of sendfile
 AGAIN = "Ask for the job again."
 MEMORY = Path("/dev/shm")  # where a file is nothing but memory
 
@@ -59,10 +62,14 @@ class Lane:
             raise ProtocolError(f"There is no room in a lane for {size} bytes at {at}.")
         return Placed(self, at, size)
 
-    def read(self, at: int, into: memoryview) -> None:
-        """BridgeError where it is not there any more."""
-        if os.preadv(self._file, [into], at) < len(into):
-            raise BridgeError("The audio was cut off on its way through memory.", AGAIN)
+    def send(self, file: int, at: int, size: int) -> int:
+        """To where a file stands, so many bytes at most: how many it were. The system does it where it can, which spares a copy."""
+        try:
+            return os.sendfile(file, self._file, at, size)
+        except OSError as error:
+            if error.errno not in NOT_TO_FILES:
+                raise
+        return os.write(file, os.pread(self._file, min(size, BLOCK), at))
 
     def open(self, proof: str) -> bool:
         """Whether this shows that the other end has it. Then its name is needed no more, and it goes with the last who has it."""
@@ -84,13 +91,14 @@ class Placed:
     def __len__(self) -> int:
         return self._size
 
-    def blocks(self) -> Iterator[memoryview]:
-        """Copies of its parts, in one and the same memory."""
-        room = memoryview(bytearray(min(BLOCK, self._size)))
-        for start in range(0, self._size, BLOCK):
-            block = room[: self._size - start]
-            self._lane.read(self._at + start, block)
-            yield block
+    def write_to(self, file: int) -> None:
+        """Where that file stands. BridgeError where it is not there any more, OSError where the file takes nothing."""
+        at, end = self._at, self._at + self._size
+        while at < end:
+            taken = self._lane.send(file, at, end - at)
+            if not taken:
+                raise BridgeError("The audio was cut off on its way through memory.", AGAIN)
+            at += taken
 
 
 def _close(file: int, name: str) -> None:
@@ -122,25 +130,30 @@ class Beside:
     def __init__(self) -> None:
         self._name, self._file = "", -1
         self._close: Callable[[], Any] = lambda: None
+        self._rooms: list[np.ndarray] = []
 
-    def read(self, name: str, stem: str, at: int, size: int) -> bytes:
-        """Bytes from `at` on of a file called as that of a stem is. BridgeError where they cannot be had."""
-        if Path(name).name != f"{stem}.f32":
+    def read(self, name: str, stem: str, at: int, size: int) -> memoryview:
+        """Bytes from `at` on of a file called as that of a stem is. BridgeError where they cannot be had. Their memory is used
+        again once nobody has them any more: new memory has to be cleared by the system, which takes as long as to read."""
+        if os.path.basename(name) != f"{stem}.f32":
             raise BridgeError(f"The server names no file of the stem {stem}.", AGAIN)
-        if not 0 < size <= PLACE:
-            raise BridgeError(f"The server sends {size} bytes of a stem at once.", "Update the older of the two.")
+        if not 0 < size <= PLACE or at < 0:
+            raise BridgeError(f"The server sends {size} bytes of a stem from {at} on.", "Update the older of the two.")
         try:
             if name != self._name:
                 self._close()
                 self._name = ""
                 self._file = _open(name, os.O_RDONLY)
                 self._name, self._close = name, weakref.finalize(self, os.close, self._file)
-            found = os.pread(self._file, size, at)
+            room = self._rooms.pop() if self._rooms else np.empty(PLACE, np.uint8)
+            piece = room[:size]
+            weakref.finalize(piece, self._rooms.append, room)
+            found = os.preadv(self._file, [piece.data], at)
         except (OSError, ValueError, OverflowError) as error:
             raise BridgeError(f"A stem cannot be read where the server has it: {error}.", AGAIN) from error
-        if len(found) < size:
+        if found < size:
             raise BridgeError("A stem was cut off where the server has it.", AGAIN)
-        return found
+        return piece.data
 
 
 def _open(name: str, how: int) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "1.1"
+VERSION = "1.2"
 """Of the protocol, not of the package: the first number must match, the second counts additions (PROTOCOL.md, Versions)."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
@@ -22,8 +22,8 @@ MAX_HEADER = 64 * 1024  # bytes
 MAX_PAYLOAD = 1024 * 1024  # bytes
 CHUNK_BYTES = 256 * 1024  # what both sides send at once
 BEGINNING = 64 * 1024  # bytes of audio by which it is seen whether it might be known
-TOGETHER = 1024 * 1024  # bytes taken for which credit is given back at once: each wakes the other end
 CREDIT = 16  # chunks that may be under way unanswered, each direction
+TOGETHER = CREDIT // 4  # chunks taken for which credit is given back at once: it wakes the other end
 MAX_FRAMES = 2 * 3600 * 48_000  # of one job's audio
 MAX_JOBS = 16  # open jobs of one client
 MAX_ALL_JOBS = 1024  # open jobs of all clients together

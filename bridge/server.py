@@ -15,6 +15,7 @@ import zmq
 
 from bridge import errors, protocol
 from bridge.answers import Answers
+from bridge.bell import Bell
 from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.dispatch import Dispatch
@@ -28,6 +29,7 @@ from bridge.limits import Limits, Refusal
 from bridge.metrics import Metrics
 from bridge.osc.endpoint import OscEndpoint
 from bridge.osc.query import OscQuery
+from bridge.proofs import Proofs
 from bridge.protocol import Report
 from bridge.workers import PERFORM, Worker, main_of
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("stemweave")
 
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
+UPLOAD_DAMAGED = (errors.DAMAGED, "The audio was damaged on the way to the server.", "Send it again.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -96,8 +99,9 @@ class Server:
         self.worker = Worker(target, self.folders, main)
         self._delivery = Delivery(self._doors, self.jobs, self.metrics, self._osc)
         self._dispatch = Dispatch(self.worker, self.jobs, self.costs, self._delivery, self.metrics)
-        self._intake, self._lanes = Intake(), Lanes()
-        self._answers = Answers(self, self._doors, self._delivery, self._intake, self._lanes)
+        self._bell = Bell()
+        self._intake, self._proofs, self._lanes = Intake(self._bell), Proofs(self._bell), Lanes()
+        self._answers = Answers(self, self._doors, self._delivery, self._intake, self._proofs, self._lanes)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stop() or a signal. ready: called once the worker can take jobs."""
@@ -105,7 +109,7 @@ class Server:
         poller = zmq.Poller()
         for door in self._doors.sockets:
             poller.register(door, zmq.POLLIN)
-        poller.register(self._intake.fileno(), zmq.POLLIN)
+        poller.register(self._bell.fileno(), zmq.POLLIN)
         if self._osc:
             for fileno in self._osc.filenos():
                 poller.register(fileno, zmq.POLLIN)
@@ -115,6 +119,7 @@ class Server:
                 poller.register(pipe, zmq.POLLIN)
                 waiting = dict(poller.poll(100))
                 looked = time.monotonic()
+                self._bell.silence()
                 self._answers.receive()
                 if self._osc:
                     self._osc.receive()
@@ -158,6 +163,8 @@ class Server:
     def close(self) -> None:
         self.worker.close()
         self._intake.close()
+        self._proofs.close()
+        self._bell.close()
         self._hang_up()
         self._lanes.close()
         self.jobs.close()
@@ -226,6 +233,19 @@ class Server:
     def cancel(self, job: Job) -> None:
         self._dispatch.cancel(job)
 
+    def fail(self, job: Job, refusal: Refusal) -> None:
+        self._dispatch.fail(job, refusal)
+
+    def judge(self, job: Job) -> None:
+        """A job's audio, once it is known what it is and what it was to be."""
+        if not job.found or job.hash_to_come or job.state not in OPEN:
+            return
+        if job.proven:
+            self.jobs.proved(job)
+            self._dispatch.finish(job)
+        else:
+            self._dispatch.fail(job, UPLOAD_DAMAGED)
+
     def report(self) -> Report:
         pid = self.worker.process.pid if self.worker.ready else 0
         uptime = time.monotonic() - self.started
@@ -244,7 +264,8 @@ class Server:
                 self._delivery.end(job, "failed", CLOSED)
         self._deliver()
         waiting = any(
-            job.state not in OPEN and job.owner is not None and not job.announced for job in self.jobs.by_id.values()
+            job.owner is not None and not job.announced and (job.state not in OPEN or job.computed)
+            for job in self.jobs.by_id.values()
         )
         if late or (self.worker.job is None and not waiting):
             self.stop()

@@ -3,7 +3,6 @@
 import hashlib
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -54,10 +53,10 @@ class Audio:
         """For a chunk of so many bytes."""
         return np.empty((size // (4 * self.channels), self.channels), "<f4")
 
-    def sha256(self, found: Any = None, start: int = 0) -> str:
-        """Of all of it. found: the hash of what lies before the frame `start`, where there is one already."""
-        found, room = found or hashlib.sha256(), self.room()
-        for first in range(start, self.frames, len(room)):
+    def sha256(self) -> str:
+        """Of all of it."""
+        found, room = hashlib.sha256(), self.room()
+        for first in range(0, self.frames, len(room)):
             found.update(self.chunk(first, room).data)
         return found.hexdigest()
 
@@ -68,7 +67,7 @@ class Audio:
 
 class Transfer:
     """One job's audio, both ways, and how it ended. send: takes the frames of a message. expected: frames of a stem, probably.
-    hash_later: the SHA-256 was not told with the job, and is made of the audio while that is sent. lane: audio may go beside the
+    hash_later: the SHA-256 was not told with the job, and is made of the audio once that was sent. lane: audio may go beside the
     socket. out_of_reach: it could not be had there, so the job has to be asked for again. result: the stems, once all are here."""
 
     def __init__(
@@ -84,13 +83,14 @@ class Transfer:
     ):
         self._send, self.job, self.audio, self.expected = send, job, audio, expected
         self.on_progress, self.on_partial = on_progress, on_partial
-        self.sent = self._credit = self._window = self._owed = self._taken = 0
+        self.sent = self._credit = self._window = self._owed = 0
         self._hash_later, self._sha, self._hashed = hash_later, hashlib.sha256(), 0
+        self._to_say = False  # what the audio is
         self.lane, self.out_of_reach = lane, False
         self._hashing = Hashing()
         self._lane: Lane | None = None
         self._beside: Beside | None = None
-        self._accepted = self._said_whole = False
+        self._accepted = False
         self.stems: dict[str, Stem] = {}
         self._rooms: list[np.ndarray] = []
         self.told = 0
@@ -125,16 +125,17 @@ class Transfer:
         return {name: stem.filled for name, stem in self.stems.items()}
 
     def _begin(self, message: Accepted) -> None:
-        self.sent, self._accepted, self._said_whole = message.received, True, False
-        self._credit = self._window = self._owed = self._taken = 0
+        self.sent, self._accepted = message.received, True
+        self._to_say = self._hash_later and message.state in ("uploading", "queued", "running")
+        self._credit = self._window = self._owed = 0
         if message.state == "uploading":  # another's lane may be in an answer that a cut held up
             self._lane = self._beside = None
         if self.lane and message.lane and (lane := open_lane(message.lane, message.key)):
             self._lane, self._beside, self._rooms = lane, Beside(), []
             self._send(protocol.encode(Opened(self.job, lane.proof)))
         self._send(protocol.encode(Credit(self.job, protocol.CREDIT)))
-        if message.known and self._hash_later:
-            self._say_whole()
+        while message.known and self._to_say:  # before any of it is sent
+            self._hash_on()
 
     def _upload(self, chunks: int) -> None:
         self._window = self._window or chunks  # what comes after it is for chunks that were taken
@@ -147,23 +148,31 @@ class Transfer:
             if self._lane and not (at := self._lane.put(payload)):
                 self._lane, self._rooms, spare = None, [], 0
                 continue
-            weakref.finalize(piece, self._rooms.append, room)  # once it was hashed, and ZeroMQ has sent it
-            if self._hash_later and self._hashed == self.sent:
-                self._hashing.update(self._sha, payload)
-                self._hashed += len(piece)
+            weakref.finalize(piece, self._rooms.append, room)  # once ZeroMQ has sent it
             if self._lane:
                 self._send(protocol.encode(Chunk(self.job, self.sent, 0, "", at, len(payload))))
             else:
                 self._send(protocol.chunk(self.job, "", self.sent, payload))
             self._credit, self.sent = self._credit - 1, self.sent + len(piece)
-        if self.sent >= self.audio.frames and self._hash_later and not self._said_whole:
-            self._say_whole()
 
-    def _say_whole(self) -> None:
-        """What the audio is, now that it is known, or has to be."""
-        self._hashing.finish()
-        self._send(protocol.encode(Whole(self.job, self.audio.sha256(self._sha, self._hashed))))
-        self._hashed, self._said_whole = self.audio.frames, True
+    def work(self) -> bool:
+        """Do a little of what has time until nothing else is to be done; false where there is nothing."""
+        if not (self._accepted and self._to_say and self.sent >= self.audio.frames):
+            return False
+        self._hash_on()
+        return True
+
+    def _hash_on(self) -> None:
+        """Make the SHA-256 of the audio, a piece at a time, and say it."""
+        if self._hashed < self.audio.frames:
+            room = self._rooms.pop() if self._rooms else self.audio.room(PLACE)
+            piece = self.audio.chunk(self._hashed, room)
+            self._sha.update(piece.data)
+            self._hashed += len(piece)
+            self._rooms.append(room)
+        if self._hashed >= self.audio.frames:
+            self._send(protocol.encode(Whole(self.job, self._sha.hexdigest())))
+            self._to_say = False
 
     def _download(self, message: Chunk, payload: bytes | memoryview) -> None:
         if message.size:
@@ -179,10 +188,10 @@ class Transfer:
         if message.stem not in self.stems:
             self.stems[message.stem] = Stem(self.audio.channels, self.expected, self._hashing)
         self.stems[message.stem].put(message.offset, payload)
-        self._owed, self._taken = self._owed + 1, self._taken + len(payload)
-        if self._taken >= protocol.TOGETHER or self._owed >= protocol.CREDIT // 4:
+        self._owed += 1
+        if self._owed >= protocol.TOGETHER:
             self._send(protocol.encode(Credit(self.job, self._owed)))
-            self._owed = self._taken = 0
+            self._owed = 0
 
     def _tell(self, ready: int) -> None:
         ready = min([ready, *(stem.filled for stem in self.stems.values())]) if self.stems else 0

@@ -303,7 +303,7 @@ class Worker:
         self.job, job.state = job, "running"
         job.tries += 1
         self._cancelled_at = None
-        fresh = time.monotonic() - job.checked < FRESH
+        fresh = not job.proven or time.monotonic() - job.checked < FRESH
         self.connection.send((self._number, replace(job.order, fresh=fresh)))
 
     def cancel(self, job: Job) -> None:

@@ -123,6 +123,7 @@ def test_audio_damaged_while_its_job_waited_is_told(server):
         queued = until(
             lambda: (found := server.jobs.by_id.get(waiting)) and found.state == "queued" and found, "an upload"
         )
+        until(lambda: queued.proven, "its hash")
         (queued.order.folder / INPUT).write_bytes(bytes(music.nbytes))
         queued.checked -= FRESH  # what time does
         speaker.say(Cancel("first"))
@@ -140,13 +141,20 @@ def test_an_upload_that_came_whole_just_before_the_server_was_killed_is_begun(tm
     again.close()
 
 
+def proved(jobs: Jobs, job: Job) -> None:
+    """As when its audio was found to be what was announced."""
+    assert job.order.audio is not None
+    job.found = job.order.audio.sha256
+    jobs.proved(job)
+
+
 def job_with(jobs: Jobs, content: bytes, used: float) -> tuple[Job, str]:
     """A running job that has uploaded so much, and the audio's hash."""
     sha256 = hashlib.sha256(content).hexdigest()
     order = Order(sha256, "separate", {}, jobs.folder_for(sha256), AudioShape(44_100, 1, len(content) // 4, sha256))
     job = jobs.add(Job(order, b"\0client"))
     (job.order.folder / INPUT).write_bytes(content)
-    jobs.uploaded(job)
+    proved(jobs, job)
     jobs.audio.used[sha256] = used
     job.state = "running"
     return job, sha256
@@ -183,12 +191,12 @@ def test_another_machine_gets_nothing_by_a_hash_and_leaves_nothing(tmp_path):
     jobs = Jobs(tmp_path)
     outside = jobs.add(Job(Order("a", "separate", {}, jobs.folder_for("a"), SHAPE), b"\1client"))
     (outside.order.folder / INPUT).write_bytes(PAYLOAD)
-    jobs.uploaded(outside)
+    proved(jobs, outside)
     assert not jobs.audio.sizes
     inside = jobs.add(Job(Order("b", "separate", {}, jobs.folder_for("b"), SHAPE), b"\0client"))
     assert not jobs.find_audio(inside)
     (inside.order.folder / INPUT).write_bytes(PAYLOAD)
-    jobs.uploaded(inside)
+    proved(jobs, inside)
     again = [jobs.add(Job(Order(n, "separate", {}, jobs.folder_for(n), SHAPE), n.encode())) for n in ("\1", "\0")]
     assert [jobs.find_audio(job) for job in again] == [False, True]
     jobs.close()

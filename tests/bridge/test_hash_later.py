@@ -1,15 +1,30 @@
-"""A song whose SHA-256 is told after it: nothing begins before both are there, and what is not the same is found out."""
+"""A song whose SHA-256 is told after it: it is computed meanwhile, but not done before, and what is not the same is found out."""
 
 import hashlib
 import uuid
 
 import numpy as np
 import pytest
-from support.servers import Speaker, running, song
+from support.servers import Speaker, running, song, until
 
-from bridge import protocol
+from bridge import proofs, protocol
 from bridge.jobs import Jobs
-from bridge.protocol import BEGINNING, Accepted, AudioShape, Credit, Done, Error, Pong, Submit, Whole
+from bridge.protocol import (
+    BEGINNING,
+    Accepted,
+    AudioShape,
+    Bye,
+    Cancel,
+    Cancelled,
+    Credit,
+    Done,
+    Error,
+    Pong,
+    Progress,
+    Stretch,
+    Submit,
+    Whole,
+)  # fmt: skip
 
 FRAMES = 20_000
 MUSIC = song(FRAMES)
@@ -23,10 +38,15 @@ def server():
         yield server
 
 
-def asked(speaker: Speaker, keep: bool = False, job: str = "") -> str:
+def asked(speaker: Speaker, keep: bool = False, job: str = "", **more) -> str:
     job = job or str(uuid.uuid4())
-    speaker.say(Submit(job, AudioShape(44_100, 2, FRAMES, "", BEGINS), keep=keep))
+    speaker.say(Submit(job, AudioShape(44_100, 2, FRAMES, "", BEGINS), keep=keep, **more))
     return job
+
+
+def computed(server, job: str) -> bool:
+    found = server.jobs.by_id.get(job)
+    return found is not None and found.computed
 
 
 def heard(speaker: Speaker) -> list:
@@ -37,18 +57,77 @@ def heard(speaker: Speaker) -> list:
     return [message for message, _ in speaker.seen[:-1]]
 
 
-def test_a_job_begins_when_its_audio_and_its_hash_are_there(server):
+def test_a_job_begins_when_its_audio_is_there_and_is_done_when_its_hash_is(server):
     with Speaker(server.port) as speaker:
         job = asked(speaker)
         accepted = speaker.hear(Accepted)
         assert (accepted.state, accepted.received, accepted.known) == ("uploading", 0, False)
         speaker.hear(Credit)
         speaker.say_chunk(job, 0, MUSIC)
-        speaker.hear(Credit)
-        assert server.jobs.by_id[job].state == "uploading"
+        speaker.say(Credit(job, 100))
+        speaker.hear(Stretch)
+        until(lambda: computed(server, job), "all of it")
+        assert server.jobs.by_id[job].state == "running"
+        assert not any(isinstance(message, Done) for message in heard(speaker))
+        speaker.say(Whole(job, SHA256))
+        assert speaker.hear(Done).frames == FRAMES
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["computed", "in the middle"])
+def test_a_hash_that_comes_late_and_is_wrong_ends_it_whatever_it_is_at(server, slow):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker, overrides={"steps": 100_000} if slow else {})
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.hear(Progress)
+        if not slow:
+            until(lambda: computed(server, job), "all of it")
+        speaker.say(Whole(job, "ab" * 32))
+        speaker.say(Credit(job, 100))
+        assert speaker.hear(Error, job).code == "damaged"
+        assert not any(isinstance(message, Done) for message in heard(speaker))
+        assert server.jobs.by_id[job].state == "failed"
+        until(lambda: server.worker.idle, "a worker that has nothing to do")
+
+
+@pytest.mark.parametrize("way", ["cancel", "bye"])
+def test_what_is_computed_and_waits_for_its_hash_can_be_ended(server, way):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        until(lambda: computed(server, job), "all of it")
+        if way == "cancel":
+            speaker.say(Cancel(job))
+            speaker.say(Credit(job, 100))
+            speaker.hear(Cancelled)
+        else:
+            speaker.say(Bye())
+            until(lambda: job not in server.jobs.by_id, "its end")
+
+
+def test_who_asks_again_before_the_hash_was_told_can_still_tell_it(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker, keep=True)
+        speaker.say_chunk(job, 0, MUSIC)
+        until(lambda: computed(server, job), "all of it")
+    with Speaker(server.port) as speaker:
+        asked(speaker, job=job)
+        accepted = speaker.hear(Accepted)
+        assert (accepted.state, accepted.received) == ("running", FRAMES)
+        speaker.hear(Credit)  # what clients of 1.1 wait for before they say it
         speaker.say(Whole(job, SHA256))
         speaker.say(Credit(job, 100))
         assert speaker.hear(Done).frames == FRAMES
+
+
+def test_audio_that_cannot_be_read_back_ends_its_job(server, monkeypatch):
+    def fails(job):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(proofs, "sha256_of", fails)
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        assert speaker.hear(Error, job).code == "no_resource"
 
 
 def test_the_hash_of_something_else_ends_it_as_damaged_and_what_is_no_hash_does_nothing(server):
@@ -60,7 +139,7 @@ def test_the_hash_of_something_else_ends_it_as_damaged_and_what_is_no_hash_does_
             speaker.say(Whole(job, wrong))
             assert speaker.hear(Error).code == "protocol"
         speaker.say(Whole("nobody's", SHA256))
-        assert server.jobs.by_id[job].state == "uploading"
+        assert server.jobs.by_id[job].hash_to_come
         speaker.say(Whole(job, hashlib.sha256(b"something else").hexdigest()))
         assert speaker.hear(Error, job).code == "damaged"
 

@@ -1,11 +1,11 @@
 """What is uploaded is written in order, told when it is there, and never goes on behind a hole."""
 
-import hashlib
 import os
 
 import pytest
 from support.servers import until
 
+from bridge.bell import Bell
 from bridge.intake import MOST, Intake
 from bridge.jobs import INPUT, Job, Order
 from bridge.protocol import AudioShape
@@ -13,9 +13,11 @@ from bridge.protocol import AudioShape
 
 @pytest.fixture
 def intake():
-    intake = Intake()
+    bell = Bell()
+    intake = Intake(bell)
     yield intake
     intake.close()
+    bell.close()
 
 
 def job_in(folder) -> Job:
@@ -30,7 +32,6 @@ def test_chunks_are_written_in_order_and_told(intake, tmp_path):
     until(lambda: told.extend(intake.written()) or len(told) == len(chunks), "what was written")
     assert [size for *_, size in told] == [len(chunk) for chunk in chunks]
     assert (tmp_path / INPUT).read_bytes() == b"".join(chunks)
-    assert job.upload_hash.digest() == hashlib.sha256(b"".join(chunks)).digest()
 
 
 def test_behind_a_chunk_that_could_not_be_written_nothing_is(intake, tmp_path):
@@ -48,8 +49,10 @@ def test_behind_a_chunk_that_could_not_be_written_nothing_is(intake, tmp_path):
 
 
 def test_what_is_put_in_at_last_is_written_before_it_closes(tmp_path):
-    intake, job = Intake(), job_in(tmp_path)
+    bell = Bell()
+    intake, job = Intake(bell), job_in(tmp_path)
     for _ in range(MOST):
         intake.put(b"client", job, bytes(4))
     intake.close()
+    bell.close()
     assert (tmp_path / INPUT).read_bytes() == bytes(4 * MOST)

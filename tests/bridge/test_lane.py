@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from functools import partial
 from pathlib import Path
@@ -54,12 +55,12 @@ def passed(monkeypatch):
     def counted(way: str, real):
         def read(*arguments):
             found = real(*arguments)
-            count[way] += len(arguments[-1] if found is None else found)
+            count[way] += found if isinstance(found, int) else len(found)
             return found
 
         return read
 
-    monkeypatch.setattr(Lane, "read", counted("up", Lane.read))
+    monkeypatch.setattr(Lane, "send", counted("up", Lane.send))
     monkeypatch.setattr(Beside, "read", counted("down", Beside.read))
     return count
 
@@ -83,7 +84,10 @@ def check(stems, music) -> None:
 
 def taken(lane: Lane, at: int, size: int) -> bytes:
     """As a server takes it."""
-    return b"".join(bytes(block) for block in lane.place(at, size).blocks())
+    with tempfile.TemporaryFile() as file:
+        lane.place(at, size).write_to(file.fileno())
+        file.seek(0)
+        return file.read()
 
 
 def places(server) -> list[Path]:
@@ -248,7 +252,9 @@ def test_damage_to_a_stem_is_detected(server, monkeypatch):
     real = Beside.read
 
     def read(self, name, stem, at, size):
-        return real(self, name, stem, at, size)[:-1] + b"\x55"
+        found = real(self, name, stem, at, size)
+        found[-1] ^= 1
+        return found
 
     monkeypatch.setattr(Beside, "read", read)
     with pytest.raises(RemoteError, match="damaged") as caught:
