@@ -11,6 +11,11 @@ def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether it is better at bfloat16 than at float32. Processors without instructions for that take many times as long."""
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def torch_devices() -> list[str]:
     """ "cpu (2 threads)" first, then each GPU with its name, as `--device` takes them before the space."""
     devices = [f"cpu ({torch.get_num_threads()} threads)"]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.devices import multiplies_bfloat16
 from engine.networks.unet2d import Block, Overview, UNet2d
 
 
@@ -167,7 +168,7 @@ class OverviewIn8(nn.Module):
             for tensor in (overview.leave.weight, overview.leave.bias)
         ]
         self.leave = LinearIn8(*frame_by_frame)
-        self.kind = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+        self.kind = torch.bfloat16 if multiplies_bfloat16(torch.device("cpu")) else torch.float32
         self.recur = overview.recur.to(self.kind)
 
     def forward(self, x: Tensor, found: Tensor) -> Tensor:

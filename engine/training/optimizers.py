@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from engine.networks.unet2d import UNet2d
 from engine.training.config import TrainConfig
+from engine.training.muon import Muon
 
 
 class Optimizer:
     """The optimizer a configuration names, as one.
 
     Muon (Jordan et al. 2024) replaces the update of a matrix by the nearest orthogonal one, so that directions the loss seldom
-    speaks of are learnt as fast as the others. It is torch's, scaled to AdamW's usual step (Liu et al. 2025); a convolution is
-    to it the matrix from all it hears to its channels.
+    speaks of are learnt as fast as the others. A convolution is to it the matrix from all it hears to its channels.
     """
 
     def __init__(self, network: nn.Module, config: TrainConfig):
@@ -23,14 +23,10 @@ class Optimizer:
         others = [weight for weight in network.parameters() if id(weight) not in known]
         self.adamw = torch.optim.AdamW(others, lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.99))
         self.parts: list[torch.optim.Optimizer] = [self.adamw]
-        self.views = [
-            (weight, weight.detach().flatten(1)) for weight in inside
-        ]  # the same memory: torch's takes matrices only
+        self.views = [(weight, weight.detach().flatten(1)) for weight in inside]  # the same memory
         if inside:
             flat = [view for _, view in self.views]
-            self.parts.append(
-                torch.optim.Muon(flat, lr=config.rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw")
-            )
+            self.parts.append(Muon(flat, lr=config.rate, weight_decay=config.decay))
         self.rate = config.rate
 
     def step(self, share: float) -> None:

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
+from engine.devices import multiplies_bfloat16
 from engine.errors import DataError, ModelError
 from engine.networks import INDEPENDENT, LocalGaussian, build
 from engine.networks.local_gaussian import power
@@ -99,7 +100,8 @@ def one_step(accelerator, objective, examples, step: int, optimizer: Optimizer, 
     dice = np.random.SeedSequence([config.seed, step, accelerator.process_index])
     torch.manual_seed(int(dice.generate_state(1, np.uint64)[0]))
     batch = examples.batch(step, accelerator.process_index).to(device)
-    with torch.autocast(device.type, torch.bfloat16) if config.bf16 else nullcontext():
+    rounded = config.bf16 and multiplies_bfloat16(device)
+    with torch.autocast(device.type, torch.bfloat16) if rounded else nullcontext():
         loss = objective(batch)
     accelerator.backward(loss)
     nn.utils.clip_grad_norm_(objective.parameters(), 1.0)

@@ -1,10 +1,12 @@
 """Muon beside AdamW: which weights each moves, by how much, and against the update computed by singular values."""
 
+import pytest
 import torch
 from support.models import TINY
 
 from engine.networks import LocalGaussian
 from engine.training.config import TrainConfig
+from engine.training.muon import Muon
 from engine.training.optimizers import Optimizer, matrices
 
 
@@ -31,9 +33,31 @@ def test_a_convolution_moves_by_its_gradients_nearest_orthogonal_matrix():
     u, _, v = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
     nearest = 0.5 * config.rate * 0.2 * max(moved.shape) ** 0.5 * (u @ v)
     alike = torch.nn.functional.cosine_similarity(moved.flatten(), nearest.flatten(), 0)
-    assert alike > 0.95  # five rounds of Newton and Schulz in bfloat16 come this near
+    assert alike > 0.95  # five rounds of Newton and Schulz come this near
     assert 0.6 < moved.norm() / nearest.norm() < 1.3
     assert weight.grad is None
+
+
+@pytest.mark.parametrize("shape", [(40, 90), (90, 40), (32, 32)])
+def test_it_goes_where_torchs_muon_goes(shape):
+    """Which rounds to bfloat16 on the way."""
+    dice = torch.Generator().manual_seed(1)
+    start = torch.randn(shape, generator=dice)
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    both = {
+        ours: Muon([ours], lr=0.01, weight_decay=0.1),
+        theirs: torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    }
+    for _ in range(5):
+        gradient = torch.randn(shape, generator=dice)
+        for weight, optimizer in both.items():
+            weight.grad = gradient.clone()
+            optimizer.step()
+    way = (theirs - start).norm()
+    assert way > 0.1
+    assert (ours - theirs).norm() < 0.02 * way
+    assert both[ours].state_dict()["state"].keys() == both[theirs].state_dict()["state"].keys()
+    assert set(both[ours].state_dict()["state"][0]) == set(both[theirs].state_dict()["state"][0])
 
 
 def test_without_muon_all_is_adamws():
