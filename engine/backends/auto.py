@@ -18,6 +18,7 @@ from engine.backends import BACKENDS, runs_on
 from engine.backends.exported import SLOW, cache, code, machine, made
 from engine.cards import Card
 from engine.denoiser import Denoiser
+from engine.devices import multiplies_bfloat16
 from engine.errors import Cancelled, StemweaveError
 from engine.export import agreement
 from engine.networks.core import probe
@@ -107,6 +108,8 @@ def _untried(card: Card, device: str, name: str, started: float) -> str:
     """Why it is not even begun with; nothing where it is."""
     if time.perf_counter() - started > BUDGET:
         return "the machine was too busy"
+    if name.endswith("-bf16") and not multiplies_bfloat16(torch.device(device)):
+        return "the processor has no bfloat16 and takes many times as long to imitate it"
     if name in SLOW and not made(card, device, name):
         return f"compiling takes minutes; once it was used by --backend {name}, it is"
     return "it compiles for minutes in every process" if name in ANEW else ""

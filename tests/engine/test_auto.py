@@ -69,6 +69,15 @@ def test_the_fastest_that_is_near_enough_is_taken_and_the_others_are_told(card, 
     assert "by zero" in choice.others["broken"]
 
 
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_bfloat16_is_not_tried_where_the_processor_only_imitates_it(card, offered, monkeypatch, multiplies):
+    offered(1.0, **{"torch-bf16": (0.1, 0.0)})
+    monkeypatch.setattr(auto, "multiplies_bfloat16", lambda device: multiplies)
+    choice = measure(card, "cpu")
+    assert choice.backend == ("torch-bf16" if multiplies else "torch")
+    assert ("imitate" in choice.others["torch-bf16"]) != multiplies
+
+
 def test_on_a_machine_too_busy_to_measure_torch_stays(card, offered, monkeypatch):
     offered(1.0, quick=(0.5, 0.0))
     monkeypatch.setattr(auto, "BUDGET", -1.0)
