@@ -307,17 +307,17 @@ class Answers:
 
     def _begin(self, job: Job) -> None:
         """All of its audio is here. Whether it is what was announced is found out while it is computed."""
-        job.lane = None
-        self._server.jobs.enqueue(job)
+        job.lane, job.found = None, ""
         if job.gathering is None:
             self._proofs.put(job)
+        self._server.jobs.enqueue(job)
 
     def _proved(self, job: Job, found: str | Exception) -> None:
         """What a job's audio is, or why that cannot be said."""
         if job.state not in OPEN or self._server.jobs.by_id.get(job.id) is not job:
             return
         if isinstance(found, str):
-            job.found = found
+            job.found, job.checked = found, time.monotonic()
             self._server.judge(job)
         else:
             self._server.fail(job, _refusal(found))

@@ -15,6 +15,7 @@ from bridge.workers import DIED, Worker
 
 log = logging.getLogger("stemweave")
 
+UPLOAD_DAMAGED = (errors.DAMAGED, "The audio was damaged on the way to the server.", "Send it again.")
 STARTS = 3  # times in a row a worker may die before it was ready
 
 
@@ -54,10 +55,15 @@ class Dispatch:
         elif job.state in OPEN:
             self._delivery.end(job, "failed", refusal)
 
-    def finish(self, job: Job) -> None:
-        """It is done, if it is computed and of the audio that was announced."""
-        if job.computed and job.proven:
-            self._delivery.end(job, "done")
+    def judge(self, job: Job) -> None:
+        """It is done once it is computed and of the audio that was announced, and fails as soon as that is known to be another."""
+        if job.proven:
+            if job.computed:
+                self._delivery.end(job, "done")
+        elif job.found and not job.hash_to_come:
+            self.fail(job, UPLOAD_DAMAGED)
+        elif job.computed and job.unwanted:  # nobody will say what it was to be
+            self._delivery.end(job, "cancelled")
 
     def hear(self) -> None:
         """What the worker has reported since."""
@@ -86,11 +92,11 @@ class Dispatch:
             if job.refusal:
                 self._delivery.end(job, "failed", job.refusal)
             elif kind == "done":
-                job.seconds, job.digests, memory = rest
+                job.seconds, job.digests, memory, job.heard = rest
                 job.computed = True
                 if job.tries == 1:
                     self._costs.learn(job.order, job.seconds, memory, len(job.stems))
-                self.finish(job)
+                self.judge(job)
             elif kind == "cancelled":
                 self._delivery.end(job, "cancelled")
             else:

@@ -32,6 +32,8 @@ TRIES = 2  # a job whose worker dies is tried once more
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
 MOST_AUDIO = 1000  # pieces of audio that no job has
+FRESH = 10.0  # seconds for which audio that was found whole is believed to be so still
+UNKNOWN = "unknown"  # in place of a SHA-256
 INPUT = "input.f32"  # a job's audio, in its folder
 
 
@@ -41,7 +43,7 @@ class Order:
 
     audio: shape of folder/input.f32, or None when it shall read `files` itself (see bridge.files.stem_paths) and write WAV files
     to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`. fresh: the audio was found
-    to be what was announced a moment ago.
+    to be what was announced a moment ago, or is looked at meanwhile.
     """
 
     job: str
@@ -63,7 +65,8 @@ class Job:
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
     was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
     known: its audio may be here, and it has no credit before it says what the whole is. found: SHA-256 of the audio that is here,
-    "" before it was made. computed: its stems are finished, but it is not done before its audio was found to be what was announced.
+    "" before it was made; heard: that of what the worker read, if it looked. computed: its stems are finished, but it is not done
+    before its audio was found to be what was announced.
     refusal: code, message and hint of what ended it while the worker was at it."""
 
     order: Order
@@ -77,6 +80,7 @@ class Job:
     fraction: float = 0.0  # of its computing, 0 to 1
     tries: int = 0
     found: str = ""
+    heard: str = ""
     computed: bool = False
     finished: int = 0  # frames a stem the worker has written
     stems: tuple[str, ...] = ()
@@ -118,13 +122,20 @@ class Job:
     def proven(self) -> bool:
         """Whether its audio was found to be what was announced. What tracks give is announced as nothing."""
         audio = self.order.audio
-        return audio is None or not audio.frames or self.gathering is not None or bool(self.found == audio.sha256 != "")
+        if audio is None or not audio.frames or self.gathering is not None:
+            return True
+        return audio.sha256 != "" and self.found == audio.sha256 and self.heard in ("", audio.sha256)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its audio was looked at a moment ago, or is looked at just now."""
+        return not self.found or time.monotonic() - self.checked < FRESH
 
     @property
     def hash_to_come(self) -> bool:
         """Whether its client will say only later what its audio's SHA-256 is."""
         audio = self.order.audio
-        return self.gathering is None and audio is not None and bool(audio.begins) and not audio.sha256
+        return self.gathering is None and audio is not None and bool(audio.frames and audio.begins) and not audio.sha256
 
     def takes_from(self, client: bytes) -> bool:
         """Whether it is this client's turn to upload."""
@@ -154,7 +165,7 @@ class Job:
         if size and path.exists():
             self.received = self.stored = path.stat().st_size // size
             os.truncate(path, self.received * size)
-        self.found = self.order.audio.sha256 if self.order.audio else ""
+        self.found = (self.order.audio and self.order.audio.sha256) or UNKNOWN
 
     def frame_bytes(self) -> int:
         """Bytes of one frame of all channels."""
@@ -215,9 +226,8 @@ class Jobs:
             self._latest = max(self._latest, used)
             job.find_upload()
             if job.state in OPEN:
-                job.state = "uploading"
+                job.state, job.finished = "uploading", 0
                 if job.uploaded and not job.hash_to_come:
-                    job.finished = 0
                     self.enqueue(job)
         known = {self.audio.folder} | {job.order.folder for job in self.by_id.values()}
         for path in self.folder.iterdir():
@@ -255,10 +265,9 @@ class Jobs:
         job.found = audio.sha256
         return True
 
-    def proved(self, job: Job) -> None:
-        """Its audio was found to be what was announced."""
-        job.checked = time.monotonic()
-        if is_local(job.owner):
+    def keep_audio(self, job: Job) -> None:
+        """For other jobs, where it was found a moment ago to be what was announced."""
+        if job.fresh and job.proven and is_local(job.owner):
             self.audio.keep(job.found, job.order.folder / INPUT)
 
     def folder_for(self, job: str) -> Path:

@@ -5,11 +5,13 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
+from typing import Any, BinaryIO
 
 from bridge.bell import Bell
 from bridge.jobs import INPUT, OPEN, Job
 
 BLOCK = 2**20  # bytes read at once
+TURN = 16  # blocks of one song before it is another's turn
 
 
 class Proofs:
@@ -17,14 +19,15 @@ class Proofs:
 
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
-        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Song | None] = SimpleQueue()
         self._made: deque[tuple[Job, str | Exception]] = deque()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="stemweave-proofs")
         self._thread.start()
 
     def put(self, job: Job) -> None:
-        """All of a job's audio lies in its file, and nobody writes there any more."""
-        self._waiting.put(job)
+        """All of a job's audio lies in its file, and nobody writes there any more. OSError where it cannot be opened."""
+        self._waiting.put(Song(job))
 
     def made(self) -> Iterator[tuple[Job, str | Exception]]:
         """Jobs, and what their audio's SHA-256 was found to be since, or why that cannot be said."""
@@ -32,26 +35,40 @@ class Proofs:
             yield self._made.popleft()
 
     def close(self) -> None:
-        """Once what was put in is hashed, but for the audio of jobs that are over."""
+        """At once; what is not made is not said."""
+        self._closing = True
         self._waiting.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while job := self._waiting.get():
-            found: str | Exception
+        room = memoryview(bytearray(BLOCK))
+        while (song := self._waiting.get()) and not self._closing:
             try:
-                found = sha256_of(job)
+                more = song.read(room)
+                found: str | Exception = song.sha.hexdigest()
             except Exception as error:
-                found = error
-            self._made.append((job, found))
+                more, found = False, error
+            if more:
+                self._waiting.put(song)
+                continue
+            song.file.close()
+            self._made.append((song.job, found))
             self._bell.ring()
-            del job
+            del song  # what has ended shall not wait for the next one to be gone
 
 
-def sha256_of(job: Job) -> str:
-    """Of its audio's bytes; of those before its end, where a job ends meanwhile."""
-    found, room = hashlib.sha256(), memoryview(bytearray(BLOCK))
-    with open(job.order.folder / INPUT, "rb", buffering=0) as file:
-        while job.state in OPEN and (size := file.readinto(room)):
-            found.update(room[:size])
-    return found.hexdigest()
+class Song:
+    """One that is being hashed."""
+
+    def __init__(self, job: Job):
+        self.job, self.sha = job, hashlib.sha256()
+        self.file: BinaryIO = open(job.order.folder / INPUT, "rb", buffering=0)  # noqa: SIM115  over many turns
+
+    def read(self, room: Any) -> bool:
+        """A turn; whether there is more. A job that has ended needs none."""
+        for _ in range(TURN):
+            size = self.file.readinto(room) if self.job.state in OPEN else 0  # type: ignore[attr-defined]
+            if not size:
+                return False
+            self.sha.update(room[:size])
+        return True

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("stemweave")
 
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
-UPLOAD_DAMAGED = (errors.DAMAGED, "The audio was damaged on the way to the server.", "Send it again.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -237,14 +236,9 @@ class Server:
         self._dispatch.fail(job, refusal)
 
     def judge(self, job: Job) -> None:
-        """A job's audio, once it is known what it is and what it was to be."""
-        if not job.found or job.hash_to_come or job.state not in OPEN:
-            return
-        if job.proven:
-            self.jobs.proved(job)
-            self._dispatch.finish(job)
-        else:
-            self._dispatch.fail(job, UPLOAD_DAMAGED)
+        """Once it is known what an open job's audio is, or what it was to be."""
+        self.jobs.keep_audio(job)
+        self._dispatch.judge(job)
 
     def report(self) -> Report:
         pid = self.worker.process.pid if self.worker.ready else 0

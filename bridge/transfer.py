@@ -86,6 +86,7 @@ class Transfer:
         self.sent = self._credit = self._window = self._owed = 0
         self._hash_later, self._sha, self._hashed = hash_later, hashlib.sha256(), 0
         self._to_say = False  # what the audio is
+        self._desk: np.ndarray | None = None
         self.lane, self.out_of_reach = lane, False
         self._hashing = Hashing()
         self._lane: Lane | None = None
@@ -165,11 +166,11 @@ class Transfer:
     def _hash_on(self) -> None:
         """Make the SHA-256 of the audio, a piece at a time, and say it."""
         if self._hashed < self.audio.frames:
-            room = self._rooms.pop() if self._rooms else self.audio.room(PLACE)
-            piece = self.audio.chunk(self._hashed, room)
+            if self._desk is None:  # not one of the rooms, whose size is that of what is sent
+                self._desk = self.audio.room(PLACE)
+            piece = self.audio.chunk(self._hashed, self._desk)
             self._sha.update(piece.data)
             self._hashed += len(piece)
-            self._rooms.append(room)
         if self._hashed >= self.audio.frames:
             self._send(protocol.encode(Whole(self.job, self._sha.hexdigest())))
             self._to_say = False

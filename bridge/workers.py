@@ -25,7 +25,6 @@ from bridge.protocol import Part
 from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
-FRESH = 10.0  # seconds for which audio that was found whole is believed to be so still
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WORKERS = {"local": "bridge.workers:worker_main", "ray": "bridge.ray_workers:cluster_main"}
 """Where jobs can run: name to what the worker process is."""
@@ -221,10 +220,11 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
 def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
     job, started, peak = desk.order.job, time.monotonic(), Peak()
     try:
-        if not _intact(desk):
+        heard, audio = _heard(desk), desk.order.audio
+        if heard and audio and heard != (audio.sha256 or heard):
             return ("error", job, DAMAGED, "The audio was damaged on the server's disk.", "Send it again.")
         run(desk)
-        return ("done", job, time.monotonic() - started, desk.digests(), peak.bytes())
+        return ("done", job, time.monotonic() - started, desk.digests(), peak.bytes(), heard)
     except Cancelled:
         return ("cancelled", job)
     except StemweaveError as error:
@@ -250,17 +250,17 @@ def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
         )
 
 
-def _intact(desk: Desk) -> bool:
-    """Whether the audio is what was announced: it may have lain there for long."""
+def _heard(desk: Desk) -> str:
+    """SHA-256 of the audio, which may have lain there for long; "" where there is none, or the server looks itself."""
     order, found = desk.order, hashlib.sha256()
-    if order.fresh or order.audio is None or not order.audio.frames or not order.audio.sha256:
-        return True
+    if order.fresh or order.audio is None or not order.audio.frames:
+        return ""
     with open(order.folder / INPUT, "rb") as file:
         while block := file.read(2**24):
             found.update(block)
             if desk.cancelled():
                 raise Cancelled()
-    return found.hexdigest() == order.audio.sha256
+    return found.hexdigest()
 
 
 def leave_with_parent(parent: int) -> None:
@@ -303,8 +303,7 @@ class Worker:
         self.job, job.state = job, "running"
         job.tries += 1
         self._cancelled_at = None
-        fresh = not job.proven or time.monotonic() - job.checked < FRESH
-        self.connection.send((self._number, replace(job.order, fresh=fresh)))
+        self.connection.send((self._number, replace(job.order, fresh=job.fresh)))
 
     def cancel(self, job: Job) -> None:
         """Ask the running job to stop; the worker answers `cancelled` at its next step."""

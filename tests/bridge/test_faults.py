@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.servers import PATIENCE, Speaker, running, song, until
 
-from bridge import protocol
+from bridge import intake, protocol
 from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.jobs import Job
@@ -100,20 +100,23 @@ def sent_and_on_its_way_to_the_disk(server: Server, speaker: Speaker) -> Iterato
     """A job all of whose credit is used up, while nothing of it can be written; at the end it can."""
     submit, gate = Submit(str(uuid.uuid4()), AudioShape(44_100, 2, 10_000, "0" * 64)), threading.Event()
 
-    class Held:
-        def update(self, _: object) -> None:
-            assert gate.wait(PATIENCE)
+    real = intake._store
+
+    def held(*arguments) -> None:
+        assert gate.wait(PATIENCE)
+        real(*arguments)
 
     speaker.say(submit)
     assert speaker.hear(Credit, submit.job).chunks == protocol.CREDIT
     job = server.jobs.by_id[submit.job]
-    job.upload_hash = Held()
+    intake._store = held
     try:
         for number in range(protocol.CREDIT):
             speaker.say_chunk(submit.job, 100 * number, song(100))
         until(lambda: job.received == 100 * protocol.CREDIT, "all that was sent")
         yield submit
     finally:
+        intake._store = real
         gate.set()
     until(lambda: job.stored == job.received, "all of it on the disk")
 

@@ -1,6 +1,7 @@
 """A song whose SHA-256 is told after it: it is computed meanwhile, but not done before, and what is not the same is found out."""
 
 import hashlib
+import os
 import uuid
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from support.servers import Speaker, running, song, until
 
 from bridge import proofs, protocol
-from bridge.jobs import Jobs
+from bridge.bell import Bell
+from bridge.jobs import INPUT, Job, Jobs, Order
 from bridge.protocol import (
     BEGINNING,
     Accepted,
@@ -16,6 +18,7 @@ from bridge.protocol import (
     Bye,
     Cancel,
     Cancelled,
+    Chunk,
     Credit,
     Done,
     Error,
@@ -104,6 +107,36 @@ def test_what_is_computed_and_waits_for_its_hash_can_be_ended(server, way):
             until(lambda: job not in server.jobs.by_id, "its end")
 
 
+@pytest.mark.parametrize("way", ["cancel", "bye"])
+def test_what_was_ended_too_late_for_the_worker_to_hear_is_ended_all_the_same(server, way):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker, overrides={"pause": 50})
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.say(Credit(job, 100))
+        speaker.hear(Chunk)
+        speaker.say(Cancel(job) if way == "cancel" else Bye())
+        if way == "cancel":
+            speaker.hear(Cancelled)
+        until(lambda: job not in server.jobs.by_id or server.jobs.by_id[job].state == "cancelled", "its end")
+
+
+def test_small_songs_do_not_wait_for_the_hash_of_a_long_one(tmp_path):
+    bell = Bell()
+    made = proofs.Proofs(bell)
+    jobs = [Job(Order(name, "separate", {}, tmp_path / name), None, state="running") for name in ("long", "small")]
+    content = [os.urandom(3 * proofs.TURN * proofs.BLOCK), os.urandom(100)]
+    for job, audio in zip(jobs, content, strict=True):
+        job.order.folder.mkdir()
+        (job.order.folder / INPUT).write_bytes(audio)
+        made.put(job)
+    found: list = []
+    until(lambda: found.extend(made.made()) or len(found) == 2, "both")
+    made.close()
+    bell.close()
+    assert [job.id for job, _ in found] == ["small", "long"]
+    assert [sha for _, sha in found[::-1]] == [hashlib.sha256(audio).hexdigest() for audio in content]
+
+
 def test_who_asks_again_before_the_hash_was_told_can_still_tell_it(server):
     with Speaker(server.port) as speaker:
         job = asked(speaker, keep=True)
@@ -119,11 +152,59 @@ def test_who_asks_again_before_the_hash_was_told_can_still_tell_it(server):
         assert speaker.hear(Done).frames == FRAMES
 
 
+def kept_over_a_restart(tmp_path, submit: Submit) -> tuple[str, int]:
+    """State and finished frames of a kept job whose server is gone before anything of it was proven."""
+    with running(folder=tmp_path) as server, Speaker(server.port) as speaker:
+        speaker.say(submit)
+        speaker.hear(Accepted)
+        if submit.audio.frames:
+            speaker.say_chunk(submit.job, 0, MUSIC)
+            until(lambda: computed(server, submit.job), "all of it")
+            speaker.say(submit)  # which puts down how it stands
+            speaker.hear(Accepted)
+    jobs = Jobs(tmp_path)
+    job = jobs.by_id[submit.job]
+    jobs.close()
+    return job.state, job.finished
+
+
+def test_stems_of_a_server_before_are_not_sent_before_they_are_made_again(tmp_path):
+    submit = Submit("a", AudioShape(44_100, 2, FRAMES, "", BEGINS), keep=True)
+    assert kept_over_a_restart(tmp_path, submit) == ("uploading", 0)
+
+
+def test_what_has_no_audio_has_no_hash_to_come(tmp_path):
+    order = Order("a", "generate", {}, tmp_path, AudioShape(44_100, 2, 0, "", BEGINS))
+    assert Job(order, None).proven
+    assert not Job(order, None).hash_to_come
+
+
+def test_audio_that_was_never_said_to_be_anything_ends_damaged_over_a_restart_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(proofs.Proofs, "put", lambda self, job: None)
+    submit = Submit("a", AudioShape(44_100, 2, FRAMES, ""), keep=True)
+    assert kept_over_a_restart(tmp_path, submit) == ("queued", 0)
+    with running(folder=tmp_path) as server:
+        until(lambda: server.jobs.by_id["a"].state == "failed", "its end")
+        assert server.jobs.by_id["a"].error[0] == "damaged"
+
+
+def test_what_a_worker_heard_counts_as_much_as_what_the_server_did(server):
+    """On a cluster, where the same file may look otherwise."""
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        until(lambda: computed(server, job), "all of it")
+        server.jobs.by_id[job].heard = "ab" * 32
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Credit(job, 100))
+        assert speaker.hear(Error, job).code == "damaged"
+
+
 def test_audio_that_cannot_be_read_back_ends_its_job(server, monkeypatch):
-    def fails(job):
+    def fails(song, room):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(proofs, "sha256_of", fails)
+    monkeypatch.setattr(proofs.Song, "read", fails)
     with Speaker(server.port) as speaker:
         job = asked(speaker)
         speaker.say_chunk(job, 0, MUSIC)
