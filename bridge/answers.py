@@ -124,7 +124,7 @@ class Answers:
         """End a client's job with an error; only say it where there is no such job."""
         found = self._job(client, job) or self._taking(client, job)
         if found is not None and found.state in OPEN:
-            self._delivery.end(found, "failed", (code, message, hint))
+            self._server.fail(found, (code, message, hint))
         else:
             self._delivery.fail(client, code, message, hint, job)
 

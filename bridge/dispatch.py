@@ -61,6 +61,8 @@ class Dispatch:
             if job.computed:
                 self._delivery.end(job, "done")
         elif job.found and not job.hash_to_come:
+            if job.heard and job.order.audio:
+                self._jobs.audio.drop(job.order.audio.sha256)
             self.fail(job, UPLOAD_DAMAGED)
         elif job.computed and job.unwanted:  # nobody will say what it was to be
             self._delivery.end(job, "cancelled")
@@ -89,6 +91,8 @@ class Dispatch:
             self._delivery.wrote(job, *rest)
         else:
             self._worker.job = None
+            if job.state not in OPEN:  # it was ended meanwhile: a stem was gone
+                return
             if job.refusal:
                 self._delivery.end(job, "failed", job.refusal)
             elif kind == "done":
@@ -113,7 +117,7 @@ class Dispatch:
         self._metrics.deaths.inc()
         lost = self._worker.replace()
         log.warning("the worker died%s; started another", f" on job {lost.id[:8]}" if lost else "")
-        if lost is None:
+        if lost is None or lost.state not in OPEN:
             return
         if lost.refusal:
             self._delivery.end(lost, "failed", lost.refusal)

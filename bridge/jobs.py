@@ -266,8 +266,8 @@ class Jobs:
         return True
 
     def keep_audio(self, job: Job) -> None:
-        """For other jobs, where it was found a moment ago to be what was announced."""
-        if job.fresh and job.proven and is_local(job.owner):
+        """For other jobs, where it was found to be what was announced; their workers look again."""
+        if job.proven and is_local(job.owner):
             self.audio.keep(job.found, job.order.folder / INPUT)
 
     def folder_for(self, job: str) -> Path:

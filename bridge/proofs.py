@@ -26,7 +26,7 @@ class Proofs:
         self._thread.start()
 
     def put(self, job: Job) -> None:
-        """All of a job's audio lies in its file, and nobody writes there any more. OSError where it cannot be opened."""
+        """All of a job's audio lies in its file, and nobody writes there any more."""
         self._waiting.put(Song(job))
 
     def made(self) -> Iterator[tuple[Job, str | Exception]]:
@@ -35,23 +35,26 @@ class Proofs:
             yield self._made.popleft()
 
     def close(self) -> None:
-        """At once; what is not made is not said."""
+        """Soon; what is not made is not said."""
         self._closing = True
         self._waiting.put(None)
         self._thread.join()
+        while not self._waiting.empty():
+            if song := self._waiting.get():
+                song.close()
 
     def _run(self) -> None:
         room = memoryview(bytearray(BLOCK))
-        while (song := self._waiting.get()) and not self._closing:
+        while song := self._waiting.get():
             try:
-                more = song.read(room)
+                more = not self._closing and song.read(room)
                 found: str | Exception = song.sha.hexdigest()
             except Exception as error:
                 more, found = False, error
             if more:
                 self._waiting.put(song)
                 continue
-            song.file.close()
+            song.close()
             self._made.append((song.job, found))
             self._bell.ring()
             del song  # what has ended shall not wait for the next one to be gone
@@ -62,13 +65,18 @@ class Song:
 
     def __init__(self, job: Job):
         self.job, self.sha = job, hashlib.sha256()
-        self.file: BinaryIO = open(job.order.folder / INPUT, "rb", buffering=0)  # noqa: SIM115  over many turns
+        self._file: BinaryIO | None = None
 
     def read(self, room: Any) -> bool:
         """A turn; whether there is more. A job that has ended needs none."""
+        file = self._file = self._file or open(self.job.order.folder / INPUT, "rb", buffering=0)  # noqa: SIM115
         for _ in range(TURN):
-            size = self.file.readinto(room) if self.job.state in OPEN else 0  # type: ignore[attr-defined]
+            size = file.readinto(room) if self.job.state in OPEN else 0  # type: ignore[attr-defined]
             if not size:
                 return False
             self.sha.update(room[:size])
         return True
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()

@@ -120,6 +120,48 @@ def test_what_was_ended_too_late_for_the_worker_to_hear_is_ended_all_the_same(se
         until(lambda: job not in server.jobs.by_id or server.jobs.by_id[job].state == "cancelled", "its end")
 
 
+@pytest.mark.parametrize("why", ["a damaged chunk, late", "a stem that is gone"])
+def test_a_job_that_fails_while_it_is_computed_ends_once(server, why):
+    ends, end = [], server._delivery.end
+    server._delivery.end = lambda job, state, error=None: (ends.append(state), end(job, state, error))
+    with Speaker(server.port) as speaker:
+        job = asked(speaker, overrides={"pause": 30})
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.say(Whole(job, SHA256))
+        speaker.hear(Progress)
+        if why == "a stem that is gone":
+            until(lambda: gone(server, job), "a finished stem")
+            speaker.say(Credit(job, 100))
+            assert speaker.hear(Error, job).code == "no_resource"
+        else:
+            header, payload = (bytes(frame) for frame in protocol.chunk(job, "", 0, PAYLOAD[:8]))
+            speaker.socket.send_multipart([header, b"x" * len(payload)])
+            assert speaker.hear(Error, job).code == "damaged"
+        until(lambda: server.worker.idle, "a worker that has nothing to do")
+        assert ends == ["failed"]
+
+
+def gone(server, job: str):
+    """A finished stem that somebody tidied up, once there is one."""
+    for stem in server.jobs.by_id[job].stems:
+        path = server.jobs.by_id[job].order.folder / f"{stem}.f32"
+        path.unlink()
+        return path
+    return None
+
+
+def test_what_was_told_late_is_kept_for_other_jobs_too(server, monkeypatch):
+    monkeypatch.setattr("bridge.jobs.FRESH", 0.0)
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        until(lambda: computed(server, job), "all of it")
+        speaker.say(Whole(job, SHA256))
+        speaker.say(Credit(job, 100))
+        speaker.hear(Done)
+        assert SHA256 in server.jobs.audio.sizes
+
+
 def test_small_songs_do_not_wait_for_the_hash_of_a_long_one(tmp_path):
     bell = Bell()
     made = proofs.Proofs(bell)
