@@ -39,9 +39,9 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
     whether it was `met`. Medians over rounds.
 
     Transfers are calls of bridge.client.Client with `mib` MiB of stereo audio: conversion, the server's disk and all, beside the
-    socket as between programs of one user, and over it as between machines (but without CURVE); downloads to their end, with
-    checksums; uploads until the client hears that the job has begun, and, where that is said, until the checksums of both ends
-    were compared too. Bare ones are the same bytes in messages of the same size from one process to another, taken and dropped.
+    socket as between programs of one user, and over it as between machines (but without CURVE). An upload is over when the client
+    hears that the job has begun, a download when all has come; where that is said, checksums of both ends were compared too. Bare
+    ones are the same bytes in messages of the same size from one process to another, taken and dropped.
     Cancel: from asking, in the middle of a transfer, to the end of the call. Fairness: of `clients` who ask for `jobs` small jobs
     each at once, the wait for the last of them, the worst client's beside the median's.
     """
@@ -51,16 +51,13 @@ def bench_bridge(rounds: int = 3, mib: int = 100, clients: int = 64, jobs: int =
         served() as address, other_end(chunks) as others,
         Client(address) as near, Client(address, lane=False) as far,
     ):  # fmt: skip
-        tried: dict[Any, Callable[[], Any]] = {}
+        tried: dict[str, Upload | Download] = {}
         for name, client in (("", near), (SOCKET, far)):
             tried[f"upload{name}"] = Upload(address, _song(frames), client is near)
-            tried[f"download{name}"] = _finished(client, frames)
+            tried[f"download{name}"] = Download(client, frames)
         times = _turns(tried | others, rounds, near)
-        for name, run in list(tried.items()):
-            if isinstance(run, Upload):
-                times[name + CHECKED], times[name] = times[name], run.begun
-            else:
-                times[name + CHECKED] = times[name]
+        for name, run in tried.items():
+            times[name + CHECKED], times[name] = times[name], run.there
         rows = []
         for way in ("upload", "download"):
             rows += [_transfer(way, "", checked, mib, times) for checked in (False, True)]
@@ -103,18 +100,37 @@ def _made(frames: int) -> Request:
 
 
 class Upload:
-    """A call of a client of its own, to its end. begun: seconds each time until it heard that the job has begun."""
+    """A call of a client of its own, to its end. there: seconds each time until it heard that the job has begun."""
 
     def __init__(self, address: str, song: Request, lane: bool):
         self._address, self._song, self._lane = address, song, lane
-        self.begun: list[float] = []
+        self.there: list[float] = []
 
     def __call__(self) -> None:
         heard: list[float] = []
         started = time.perf_counter()
         with Client(self._address, lane=self._lane) as client:
             client.perform(_another(self._song), "separate", on_progress=lambda _: heard.append(time.perf_counter()))
-        self.begun.append(heard[0] - started)
+        self.there.append(heard[0] - started)
+
+
+class Download:
+    """A job is done that is given nothing and makes one stem of so many frames; a call fetches that once more. there: seconds each
+    time until all of it had come."""
+
+    def __init__(self, client: Client, frames: int):
+        self._client, self._name, self._request = client, str(uuid.uuid4()), _made(frames)
+        self.there: list[float] = []
+        self()
+        self.there.clear()
+
+    def __call__(self) -> None:
+        heard: list[float] = []
+        started = time.perf_counter()
+        self._client.perform(
+            self._request, "generate", job=self._name, on_partial=lambda *_: heard.append(time.perf_counter())
+        )
+        self.there.append(heard[-1] - started)
 
 
 def _another(song: Request) -> Request:
@@ -122,13 +138,6 @@ def _another(song: Request) -> Request:
     assert isinstance(song.mixture, np.ndarray)
     song.mixture[:, 0] = np.random.default_rng().standard_normal(CHANNELS)
     return song
-
-
-def _finished(client: Client, frames: int) -> Callable[[], Any]:
-    """A job is done here that is given nothing and makes one stem of so many frames; what is given back fetches that once more."""
-    name, request = str(uuid.uuid4()), _made(frames)
-    client.perform(request, "generate", job=name)
-    return partial(client.perform, request, "generate", job=name)
 
 
 def _cancels(client: Client, name: str, frames: int, rounds: int) -> list[dict[str, Any]]:

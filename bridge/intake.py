@@ -14,6 +14,7 @@ from bridge.protocol import TOGETHER
 
 AHEAD = 2**22  # bytes to come that the disk's blocks are set aside for, up to twice
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
+PAUSE = 0.002  # seconds to wait for more before it is said what was written: to be told of each chunk takes as long as to write it
 MOST = 32  # chunks that wait for the disk; then their server waits too
 
 
@@ -58,7 +59,15 @@ class Intake:
 
     def _run(self) -> None:
         count = 0
-        while piece := self._waiting.get():
+        while True:
+            try:
+                piece = self._waiting.get(timeout=PAUSE if count else None)
+            except queue.Empty:
+                count = 0
+                self._bell.ring()
+                continue
+            if piece is None:
+                return
             client, job, acceptance, file, payload = piece
             try:
                 with file:
@@ -68,7 +77,7 @@ class Intake:
                 job.trouble = error
             self._written.append((client, job, acceptance, len(payload)))
             count += 1
-            if self._waiting.empty() or count >= TOGETHER:
+            if count >= TOGETHER:
                 count = 0
                 self._bell.ring()
             del piece, job, payload  # what has ended shall not wait for the next one to be gone

@@ -18,8 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bridge.errors import BridgeError, ProtocolError
 from bridge.protocol import MAX_PAYLOAD
 from bridge.spool import Spool
@@ -130,30 +128,26 @@ class Beside:
     def __init__(self) -> None:
         self._name, self._file = "", -1
         self._close: Callable[[], Any] = lambda: None
-        self._rooms: list[np.ndarray] = []
 
-    def read(self, name: str, stem: str, at: int, size: int) -> memoryview:
-        """Bytes from `at` on of a file called as that of a stem is. BridgeError where they cannot be had. Their memory is used
-        again once nobody has them any more: new memory has to be cleared by the system, which takes as long as to read."""
+    def read(self, name: str, stem: str, at: int, into: memoryview) -> None:
+        """What lies from the byte `at` on of a file called as that of a stem is. BridgeError where it cannot be had."""
         if os.path.basename(name) != f"{stem}.f32":
             raise BridgeError(f"The server names no file of the stem {stem}.", AGAIN)
-        if not 0 < size <= PLACE or at < 0:
-            raise BridgeError(f"The server sends {size} bytes of a stem from {at} on.", "Update the older of the two.")
+        if not 0 < len(into) <= PLACE or at < 0:
+            raise BridgeError(
+                f"The server sends {len(into)} bytes of a stem from {at} on.", "Update the older of the two."
+            )
         try:
             if name != self._name:
                 self._close()
                 self._name = ""
                 self._file = _open(name, os.O_RDONLY)
                 self._name, self._close = name, weakref.finalize(self, os.close, self._file)
-            room = self._rooms.pop() if self._rooms else np.empty(PLACE, np.uint8)
-            piece = room[:size]
-            weakref.finalize(piece, self._rooms.append, room)
-            found = os.preadv(self._file, [piece.data], at)
+            found = os.preadv(self._file, [into], at)
         except (OSError, ValueError, OverflowError) as error:
             raise BridgeError(f"A stem cannot be read where the server has it: {error}.", AGAIN) from error
-        if found < size:
+        if found < len(into):
             raise BridgeError("A stem was cut off where the server has it.", AGAIN)
-        return piece.data
 
 
 def _open(name: str, how: int) -> int:

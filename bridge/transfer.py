@@ -176,19 +176,26 @@ class Transfer:
             self._to_say = False
 
     def _download(self, message: Chunk, payload: bytes | memoryview) -> None:
-        if message.size:
-            if self._beside is None:  # sent before the job was asked for again: it will come once more
-                return
-            try:
-                payload = self._beside.read(
-                    message.file, message.stem, 4 * self.audio.channels * message.offset, message.size
-                )
-            except BridgeError:  # a lane is in another folder than stems are, and these may have been tidied up
-                self.lane, self.out_of_reach = False, True
-                return
+        beside, size = self._beside, message.size or len(payload)
+        if message.size and beside is None:  # sent before the job was asked for again: it will come once more
+            return
+        if message.size and not 0 < message.size <= PLACE:  # no server sends that
+            self.lane, self.out_of_reach = False, True
+            return
+
+        def fill(place: memoryview) -> None:
+            if beside is not None and message.size:
+                beside.read(message.file, message.stem, 4 * self.audio.channels * message.offset, place)
+            else:
+                place[:] = payload
+
         if message.stem not in self.stems:
             self.stems[message.stem] = Stem(self.audio.channels, self.expected, self._hashing)
-        self.stems[message.stem].put(message.offset, payload)
+        try:
+            self.stems[message.stem].put(message.offset, size, fill)
+        except BridgeError:  # a lane is in another folder than stems are, and these may have been tidied up
+            self.lane, self.out_of_reach = False, True
+            return
         self._owed += 1
         if self._owed >= protocol.TOGETHER:
             self._send(protocol.encode(Credit(self.job, self._owed)))
@@ -197,7 +204,7 @@ class Transfer:
     def _tell(self, ready: int) -> None:
         ready = min([ready, *(stem.filled for stem in self.stems.values())]) if self.stems else 0
         if self.on_partial and ready > self.told:
-            partial = {name: stem.samples[:, self.told : ready] for name, stem in self.stems.items()}
+            partial = {name: stem.samples(self.told, ready) for name, stem in self.stems.items()}
             self.on_partial(self.told, partial)
         self.told = max(self.told, ready)
 
@@ -206,31 +213,32 @@ class Transfer:
         for name, digest in message.stems.items():
             if self.stems[name].filled < message.frames or self.stems[name].sha.hexdigest() != digest:
                 raise RemoteError(DAMAGED, f"The stem {name} was damaged on the way.", "Ask for the job again.", True)
-        self.result = {
-            name: np.ascontiguousarray(self.stems.pop(name).samples[:, : message.frames]) for name in message.stems
-        }
+        self.result = {name: self.stems.pop(name).samples(0, message.frames) for name in message.stems}
 
 
 class Stem:
-    """A stem as it comes. samples: (channels, at least what has come); filled: frames that are here without a gap; sha: of those.
-    expected: frames there will probably be, though a task may make more. hashing: makes the hashes."""
+    """A stem as it comes. cells: (at least what has come, channels), as they are sent; filled: frames that are here without a gap;
+    sha: of those. expected: frames there will probably be, though a task may make more. hashing: makes the hashes."""
 
     def __init__(self, channels: int, expected: int, hashing: Hashing):
-        self.samples = np.empty((channels, expected), np.float32)
+        self._cells = np.empty((expected, channels), "<f4")
         self.filled, self.sha, self._hashing = 0, hashlib.sha256(), hashing
 
-    def put(self, offset: int, payload: bytes | memoryview) -> None:
-        channels, room = self.samples.shape
-        piece = np.frombuffer(payload, dtype="<f4").reshape(-1, channels)
-        end = offset + len(piece)
+    def samples(self, start: int, stop: int) -> np.ndarray:
+        """(channels, frames), in place."""
+        return self._cells[start:stop].T
+
+    def put(self, offset: int, size: int, fill: Callable[[memoryview], None]) -> None:
+        """So many bytes from the frame `offset` on, which `fill` brings to where they belong."""
+        room, channels = self._cells.shape
+        end = offset + size // (4 * channels)
         if end > room:
-            self.samples = np.pad(self.samples, ((0, 0), (0, end + room // 2 - room)))
-        for channel in range(channels):  # twice as fast as all of them at once
-            self.samples[channel, offset:end] = piece[:, channel]
+            self._cells = np.pad(self._cells, ((0, end + room // 2 - room), (0, 0)))
+        fill(self._cells[offset:end].data.cast("B"))
         if offset == 0:  # from its beginning, perhaps once more after a cut
             self.filled, self.sha = 0, hashlib.sha256()
         if (
             offset <= self.filled < end
         ):  # what lies beyond a gap: something was lost with a link, and all of it will come again
-            self._hashing.update(self.sha, memoryview(payload)[4 * channels * (self.filled - offset) :])
+            self._hashing.update(self.sha, self._cells[self.filled : end].data.cast("B"))
             self.filled = end
