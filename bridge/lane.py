@@ -133,10 +133,8 @@ class Beside:
         """What lies from the byte `at` on of a file called as that of a stem is. BridgeError where it cannot be had."""
         if os.path.basename(name) != f"{stem}.f32":
             raise BridgeError(f"The server names no file of the stem {stem}.", AGAIN)
-        if not 0 < len(into) <= PLACE or at < 0:
-            raise BridgeError(
-                f"The server sends {len(into)} bytes of a stem from {at} on.", "Update the older of the two."
-            )
+        if at < 0:  # preadv would begin anywhere
+            raise BridgeError(f"The server names the byte {at} of a stem.", "Update the older of the two.")
         try:
             if name != self._name:
                 self._close()

@@ -1,6 +1,6 @@
 """Muon (Jordan et al. 2024), in the type of numbers the processor is good at.
 
-Torch's computes in bfloat16 whatever runs it; a processor that only imitates that takes twenty times as long for it as for all
+Torch's computes in bfloat16 whatever runs it; a processor that only imitates that takes several times as long for it as for all
 the rest of a step.
 """
 
@@ -11,11 +11,8 @@ from torch import Tensor
 
 from engine.devices import multiplies_bfloat16
 
-COEFFICIENTS = (
-    3.4445,
-    -4.775,
-    2.0315,
-)  # of the quintic whose slope at zero is the steepest; singular values end near one
+# Of the quintic whose slope at zero is the steepest; singular values end near one.
+COEFFICIENTS = (3.4445, -4.775, 2.0315)
 ITERATIONS = 5
 MOMENTUM = 0.95
 

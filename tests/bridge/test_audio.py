@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from support.servers import PATIENCE, Speaker, running, song, until
 from bridge.audio import AudioStore
 from bridge.client import Client
 from bridge.errors import RemoteError
+from bridge.folders import Folders
 from bridge.jobs import FRESH, INPUT, Job, Jobs, Order
 from bridge.protocol import BEGINNING, Accepted, AudioShape, Bye, Cancel, Chunk, Credit, Done, Error, Submit
+from bridge.workers import Desk, outcome
 
 MUSIC = song(5000)
 PAYLOAD = np.ascontiguousarray(MUSIC.T, "<f4").tobytes()
@@ -128,6 +131,21 @@ def test_audio_damaged_while_its_job_waited_is_told(server):
         speaker.say(Cancel("first"))
         assert speaker.hear(Error, waiting).code == "damaged"
         speaker.say(Bye())
+
+
+def test_a_worker_that_looks_itself_says_what_it_heard(tmp_path):
+    """Also of audio that nobody has said yet what it was to be."""
+    (tmp_path / INPUT).write_bytes(PAYLOAD)
+    for told, fresh, heard in (
+        ("", False, SHAPE.sha256),
+        (SHAPE.sha256, False, SHAPE.sha256),
+        (SHAPE.sha256, True, ""),
+    ):
+        order = Order("a", "separate", {}, tmp_path, AudioShape(44_100, 2, 5000, told), fresh=fresh)
+        kind, *_, found = outcome(lambda desk: None, Desk(None, SimpleNamespace(value=0), 1, order, Folders()))
+        assert (kind, found) == ("done", heard)
+    order = Order("a", "separate", {}, tmp_path, AudioShape(44_100, 2, 5000, "ab" * 32))
+    assert outcome(lambda desk: None, Desk(None, SimpleNamespace(value=0), 1, order, Folders()))[2] == "damaged"
 
 
 def test_an_upload_that_came_whole_just_before_the_server_was_killed_is_begun(tmp_path):

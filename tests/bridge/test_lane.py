@@ -1,5 +1,6 @@
 """Audio beside the socket: used where client and server share a machine and a user, never elsewhere, and no way to harm either."""
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -108,6 +109,16 @@ def test_much_audio_goes_beside_the_socket_both_ways(server, passed, channels):
     check(separated(server, music), music)
     assert passed == {"up": music.nbytes, "down": 2 * music.nbytes}
     assert not places(server)
+
+
+def test_where_the_system_copies_from_no_file_to_a_file_it_is_read_and_written(server, passed, monkeypatch):
+    def sockets_only(*_):
+        raise OSError(errno.ENOTSOCK, "Socket operation on non-socket")
+
+    monkeypatch.setattr(lane.os, "sendfile", sockets_only)
+    music = song(LONG, seed=2)
+    check(separated(server, music), music)
+    assert passed["up"] == music.nbytes
 
 
 def test_little_audio_and_who_wants_none_have_the_socket(server, passed):
@@ -231,7 +242,7 @@ def test_what_was_cut_off_is_noticed(lanes, tmp_path):
     for name in (str(stem), "/dev/zero", str(tmp_path)):
         with pytest.raises(BridgeError, match="no file of the stem"):
             beside(name, "drums", 0, 10)
-    for at, size in ((-1, 10), (0, 0), (0, PLACE + 1), (2**70, 10)):
+    for at, size in ((-1, 10), (0, 1001), (2**70, 10)):
         with pytest.raises(BridgeError):
             beside(str(stem), "bass", at, size)
     assert beside(str(stem), "bass", 0, 10) == bytes(10)
