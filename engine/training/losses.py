@@ -58,7 +58,7 @@ def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     if batch.known is not None:
         known = network.known_cells(batch.known)
         noise, hidden = noise * ~batch.known, hidden * ~batch.known
-    noisy = clean + sigma[..., None] * network.transform(noise)
+    noisy = network.transform(batch.clean + sigma * noise)
     mixture = network.transform(hidden.sum(1, keepdim=True))
     v = network.powers(noisy, sigma, mixture, batch.has_mixture, known)
     pool, source_power = network.bands.pool, network.bands.pool(power(clean))
@@ -66,7 +66,7 @@ def power_loss(network: LocalGaussian, batch: Batch) -> Tensor:
     separation, fit = v.new_zeros(()), v.new_zeros(())
     if blind.any():
         share = v[blind] / v[blind].sum(1, keepdim=True)
-        both = pool((mixture * clean.conj()).real)[blind]
+        both = pool(mixture.real * clean.real + mixture.imag * clean.imag)[blind]
         cells = share.square() * pool(power(mixture))[blind] - 2 * share * both + source_power[blind]
         whole = network.energy(pool(power(mixture))[blind])
         separation = ((network.energy(cells) + QUIET * whole) / whole).log().sum() / batch.sigma.numel()

@@ -7,6 +7,7 @@ the rest of a step.
 from collections.abc import Iterable
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from engine.devices import multiplies_bfloat16
@@ -27,14 +28,32 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                momentum = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
-                momentum.lerp_(matrix.grad, 1 - MOMENTUM)
-                update = orthogonal(matrix.grad.lerp(momentum, MOMENTUM))
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            updates = all_orthogonal([self._gradient_ahead(matrix) for matrix in matrices])
+            for matrix, update in zip(matrices, updates, strict=True):
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.add_(update, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+
+    def _gradient_ahead(self, matrix: Tensor) -> Tensor:
+        momentum = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
+        momentum.lerp_(matrix.grad, 1 - MOMENTUM)
+        return matrix.grad.lerp(momentum, MOMENTUM)
+
+
+def all_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """`orthogonal` of each. Processes that train together hold the same matrices: each does some, and gives them to the others."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [orthogonal(matrix) for matrix in matrices]
+    largest_first = sorted(range(len(matrices)), key=lambda index: -matrices[index].numel())
+    owner = {index: place % dist.get_world_size() for place, index in enumerate(largest_first)}
+    mine = dist.get_rank()
+    updates = [
+        (orthogonal(each) if owner[index] == mine else torch.empty_like(each)).contiguous()
+        for index, each in enumerate(matrices)
+    ]  # rows first everywhere, for what is sent is memory
+    for index, update in enumerate(updates):
+        dist.broadcast(update, owner[index])
+    return updates
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

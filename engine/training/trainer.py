@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
-from engine.devices import multiplies_bfloat16
+from engine.devices import keep_memory, multiplies_bfloat16
 from engine.errors import DataError, ModelError
 from engine.networks import INDEPENDENT, LocalGaussian, build
 from engine.networks.local_gaussian import power
@@ -45,6 +45,8 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
         raise DataError("What training needs is not installed.", "pip install 'stemweave[train]'") from error
     config = read_config(config_path)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())  # by itself it forgets CPUs, and takes a Mac's MPS
+    if accelerator.device.type == "cpu":
+        keep_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)

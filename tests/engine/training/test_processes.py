@@ -25,6 +25,7 @@ def recorded(self, share):
     if not (run / f"gradients-{rank}.pt").exists():
         torch.save([weight.grad for weight in weights], run / f"gradients-{rank}.pt")
     move(self, share)
+    weights = [weight for part in self.parts for group in part.param_groups for weight in group["params"]]
     torch.save([weight.detach() for weight in weights], run / f"weights-{rank}.pt")
 
 
@@ -60,9 +61,11 @@ def together(config, tmp_path):
     return start
 
 
+@pytest.mark.parametrize("muon", ["", "muon = true\n"])
 def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_after_a_kill(
-    config, together, tmp_path, monkeypatch
+    config, together, tmp_path, monkeypatch, muon
 ):
+    config.write_text(muon + config.read_text())
     before, code = together(dies_after="3")  # the checkpoint is of step 2
     assert code != 0
     after, code = together()
