@@ -19,26 +19,27 @@ MOMENTUM = 0.95
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices. Momentum as Nesterov's; the rate is scaled to AdamW's usual step (Liu et al. 2025, section 2.2). What it puts
-    down of its state is what torch.optim.Muon does."""
+    """For matrices, and for convolutions, which are matrices from all they hear to their channels. Momentum as Nesterov's; the rate
+    is scaled to AdamW's usual step (Liu et al. 2025, section 2.2). What it puts down of its state is what torch.optim.Muon does."""
 
-    def __init__(self, matrices: Iterable[Tensor], lr: float, weight_decay: float):
-        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
+    def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float):
+        super().__init__(weights, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            updates = all_orthogonal([self._ahead(matrix) for matrix in matrices])
-            for matrix, update in zip(matrices, updates, strict=True):
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(update, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            updates = all_orthogonal([self._ahead(weight) for weight in weights])
+            for weight, update in zip(weights, updates, strict=True):
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update.view_as(weight), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
 
-    def _ahead(self, matrix: Tensor) -> Tensor:
-        assert matrix.grad is not None
-        momentum = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
-        momentum.lerp_(matrix.grad, 1 - MOMENTUM)
-        return matrix.grad.lerp(momentum, MOMENTUM)
+    def _ahead(self, weight: Tensor) -> Tensor:
+        assert weight.grad is not None
+        gradient = weight.grad.flatten(1)
+        momentum = self.state[weight].setdefault("momentum_buffer", torch.zeros_like(gradient))
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        return gradient.lerp(momentum, MOMENTUM)
 
 
 def all_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
@@ -49,9 +50,8 @@ def all_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     owner = {index: place % dist.get_world_size() for place, index in enumerate(largest_first)}
     mine = dist.get_rank()
     updates = [
-        (orthogonal(each) if owner[index] == mine else torch.empty_like(each)).contiguous()
-        for index, each in enumerate(matrices)
-    ]  # rows first everywhere, for what is sent is memory
+        orthogonal(each) if owner[index] == mine else each.new_empty(each.shape) for index, each in enumerate(matrices)
+    ]
     for index, update in enumerate(updates):
         dist.broadcast(update, owner[index])
     return updates
@@ -66,4 +66,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x if len(matrix) <= matrix.shape[1] else x.T).to(matrix.dtype)
+    found = x if len(matrix) <= matrix.shape[1] else x.T
+    return found.to(matrix.dtype).contiguous()  # processes send one another memory as it lies

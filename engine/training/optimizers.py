@@ -23,24 +23,18 @@ class Optimizer:
         others = [weight for weight in network.parameters() if id(weight) not in known]
         self.adamw = torch.optim.AdamW(others, lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.99))
         self.parts: list[torch.optim.Optimizer] = [self.adamw]
-        self.views = [(weight, weight.detach().flatten(1)) for weight in inside]  # the same memory
         if inside:
-            flat = [view for _, view in self.views]
-            self.parts.append(Muon(flat, lr=config.rate, weight_decay=config.decay))
+            self.parts.append(Muon(inside, lr=config.rate, weight_decay=config.decay))
         self.rate = config.rate
 
     def step(self, share: float) -> None:
         """Move the weights by their gradients, at `share` of the peak rate; then forget the gradients."""
-        for weight, view in self.views:
-            view.grad = None if weight.grad is None else weight.grad.flatten(1)
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = self.rate * share
             part.step()
         for part in self.parts:
             part.zero_grad(set_to_none=True)
-        for weight, _ in self.views:
-            weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"parts": [part.state_dict() for part in self.parts]}

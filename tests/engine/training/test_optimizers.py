@@ -64,4 +64,3 @@ def test_without_muon_all_is_adamws():
     network = LocalGaussian(**TINY)
     optimizer = Optimizer(network, TrainConfig("a", "local_gaussian", ()))
     assert len(optimizer.parts) == 1
-    assert not optimizer.views

@@ -21,11 +21,11 @@ rank, move = os.environ["RANK"], trainer.Optimizer.step
 
 
 def recorded(self, share):
-    weights = [weight for group in self.adamw.param_groups for weight in group["params"]]
+    weights = [weight for part in self.parts for group in part.param_groups for weight in group["params"]]
     if not (run / f"gradients-{rank}.pt").exists():
         torch.save([weight.grad for weight in weights], run / f"gradients-{rank}.pt")
+        torch.save([weight.detach() for weight in weights], run / "start.pt")
     move(self, share)
-    weights = [weight for part in self.parts for group in part.param_groups for weight in group["params"]]
     torch.save([weight.detach() for weight in weights], run / f"weights-{rank}.pt")
 
 
@@ -72,18 +72,20 @@ def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_after_a_kill(
     assert code == 0
     assert [step for step, _ in before + after] == [1, 2, 3, 3, 4, 5, 6]
     assert before[2] == after[0]
-    losses, gradients = alone_with_twice_the_batch(config, tmp_path, monkeypatch)
+    losses, gradients, way = alone_with_twice_the_batch(config, tmp_path, monkeypatch)
     assert [loss for _, loss in before[:2] + after] == pytest.approx(losses, rel=1e-3)
     for rank in (0, 1):
         for ours, theirs in zip(gradients, torch.load(tmp_path / "run" / f"gradients-{rank}.pt"), strict=True):
             torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-5)
     one, other = (torch.load(tmp_path / "run" / f"weights-{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    start = torch.load(tmp_path / "run" / "start.pt")
+    assert [float((a - b).norm()) for a, b in zip(one, start, strict=True)] == pytest.approx(way, rel=0.05, abs=1e-4)
 
 
-def alone_with_twice_the_batch(config, tmp_path, monkeypatch) -> tuple[list[float], list[torch.Tensor]]:
-    """The losses of one process that is given the examples of both, and the gradients of its first step."""
-    draw, move, losses, gradients = Examples.batch, trainer.Optimizer.step, [], []
+def alone_with_twice_the_batch(config, tmp_path, monkeypatch) -> tuple[list[float], list[torch.Tensor], list[float]]:
+    """The losses of one process that is given the examples of both, its first gradients, and how far each weight went."""
+    draw, move, losses, gradients, start, way = Examples.batch, trainer.Optimizer.step, [], [], [], []
 
     def draw_both(self, step: int, process: int = 0) -> Batch:
         batches = [
@@ -93,11 +95,14 @@ def alone_with_twice_the_batch(config, tmp_path, monkeypatch) -> tuple[list[floa
         return Batch(*(None if part[0] is None else torch.cat(part) for part in parts))
 
     def look(self, share: float) -> None:
+        weights = [weight for part in self.parts for group in part.param_groups for weight in group["params"]]
         if not gradients:
-            gradients.extend(weight.grad.clone() for group in self.adamw.param_groups for weight in group["params"])
+            gradients.extend(weight.grad.clone() for weight in weights)
+            start.extend(weight.detach().clone() for weight in weights)
         move(self, share)
+        way[:] = [float((a.detach() - b).norm()) for a, b in zip(weights, start, strict=True)]
 
     monkeypatch.setattr(Examples, "batch", draw_both)
     monkeypatch.setattr(trainer.Optimizer, "step", look)
     trainer.train(config, tmp_path / "alone", lambda state: losses.append(state["loss"]))
-    return losses, gradients
+    return losses, gradients, way
