@@ -62,14 +62,16 @@ callback-cost:
 	@build/plugin-tests-plain/callback_cost
 
 # Make the embedded model again: data first (about 30 GB), then two and a half hours of training on one core. It is trained on FluidR3
-# and GeneralUser; the other two fonts it never hears.
+# and GeneralUser; the other two fonts it never hears. train-generaluser-more is for presets/training/long.toml alone.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
 data: $(VENV)/test.stamp $(GENERAL_USER)
 	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small
 	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 600 --seconds 24 --jobs 2
-	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 800 --seconds 24 --jobs 2 \
+	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 400 --seconds 24 --jobs 2 \
+	  --font $(GENERAL_USER)
+	$(BIN)/stemweave data render datasets/train-generaluser-more --split train --first 2400 --songs 400 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 120 --seconds 12 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout-timgm --split heldout --songs 120 --seconds 12 --jobs 2 \
