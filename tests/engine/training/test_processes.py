@@ -24,7 +24,7 @@ def recorded(self, share):
     weights = [weight for part in self.parts for group in part.param_groups for weight in group["params"]]
     if not (run / f"gradients-{rank}.pt").exists():
         torch.save([weight.grad for weight in weights], run / f"gradients-{rank}.pt")
-        torch.save([weight.detach() for weight in weights], run / "start.pt")
+        torch.save([weight.detach() for weight in weights], run / f"start-{rank}.pt")
     move(self, share)
     torch.save([weight.detach() for weight in weights], run / f"weights-{rank}.pt")
 
@@ -79,7 +79,7 @@ def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_after_a_kill(
             torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-5)
     one, other = (torch.load(tmp_path / "run" / f"weights-{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    start = torch.load(tmp_path / "run" / "start.pt")
+    start = torch.load(tmp_path / "run" / "start-0.pt")
     assert [float((a - b).norm()) for a, b in zip(one, start, strict=True)] == pytest.approx(way, rel=0.05, abs=1e-4)
 
 
