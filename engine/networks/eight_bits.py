@@ -123,11 +123,15 @@ class BlockIn8(nn.Module):
         self.norm1, self.norm2, self.modulate = block.norm1.norm, block.norm2.norm, block.modulate
         self.conv1, self.conv2 = ConvIn8(block.conv1), ConvIn8(block.conv2)
         self.shortcut = ConvIn8(block.shortcut) if isinstance(block.shortcut, nn.Conv2d) else block.shortcut
+        self.across = block.across
 
     def forward(self, x: Tensor, side: Tensor) -> Tensor:
         scale, shift = self.modulate(side)[0].chunk(2)
         h = self.conv1(normed(x, self.norm1.weight, self.norm1.bias))
-        h = self.conv2(normed(h, self.norm2.weight * (1 + scale), self.norm2.bias * (1 + scale) + shift))
+        heard = normed(h, self.norm2.weight * (1 + scale), self.norm2.bias * (1 + scale) + shift)
+        h = self.conv2(heard)
+        if self.across is not None:
+            h = self.across(heard, h)
         return h.add_(self.shortcut(x))
 
 

@@ -39,6 +39,7 @@ class LocalGaussian(nn.Module):
 
     sources: number of sources. fft, hop: of the transform, in samples. channels: of the U-Net's levels.
     patch: (bands, frames) that make one cell of the U-Net. overview: units and layers of what runs beside it, or none.
+    across: how many rows of cells are squeezed into one where blocks hear all of them, or 0.
     hears_known: also hears which cells have no noise.
     Buffer `mean_power`: (sources, bands), mean power of a bin of each source in each band, set from training data.
     """
@@ -56,13 +57,14 @@ class LocalGaussian(nn.Module):
         patch: tuple[int, int] = (4, 4),
         context: int = 320,
         overview: tuple[int, int] | None = None,
+        across: int = 0,
         hears_known: bool = False,
     ):
         super().__init__()
         self.fft, self.hop, self.hears_known = fft, hop, hears_known
         self.bands = Bands(fft // 2 + 1, bands)
         heard = sources + self.SIDE_CHANNELS + (sources if hears_known else 0)
-        self.unet = UNet2d(heard, sources, bands, tuple(channels), (patch[0], patch[1]), context, overview)
+        self.unet = UNet2d(heard, sources, bands, tuple(channels), (patch[0], patch[1]), context, overview, across)
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
         self.register_buffer("mean_power", torch.full((sources, bands), 1e-4))
         self.mean_power: Tensor

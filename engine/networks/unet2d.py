@@ -1,7 +1,7 @@
 """A 2-D U-Net over (bands, frames) with the noise level as side input and a recurrent bottom that hears all bands at once.
 
-Beside it an overview may run, which hears all bands at full resolution in time: convolutions find out late how far apart the
-partials of a note lie.
+Convolutions find out late how far apart the partials of a note lie. So its blocks may hear all rows of a column across, and beside
+it an overview may run, which hears all bands at full resolution in time.
 """
 
 import itertools
@@ -28,8 +28,10 @@ class UNet2d(nn.Module):
         patch: tuple[int, int],
         context: int,
         overview: tuple[int, int] | None = None,
+        across: int = 0,
     ):
-        """channels: of each level. patch: (bands, frames) of a cell. context: units at the bottom. overview: (units, layers)."""
+        """channels: of each level. patch: (bands, frames) of a cell. context: units at the bottom. overview: (units, layers).
+        across: how many rows are squeezed into one where blocks hear all of them, 0 where they do not."""
         super().__init__()
         self.patch, self.outputs = patch, outputs
         self.multiple = patch[1] * 2 ** (len(channels) - 1)
@@ -39,17 +41,17 @@ class UNet2d(nn.Module):
         self.enter = nn.Conv2d(inputs, width, patch, stride=patch)
         self.place = nn.Parameter(torch.randn(1, width, rows, 1) * 0.1)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
-        for here, below in itertools.pairwise(channels):
-            self.down.append(Block(here, here, side))
+        for level, (here, below) in enumerate(itertools.pairwise(channels)):
+            self.down.append(Block(here, here, side, rows >> level, across))
             self.shrink.append(nn.Conv2d(here, below, 2, stride=2))
         bottom_rows = rows // 2 ** (len(channels) - 1)
         self.bottom_in = Block(channels[-1], channels[-1], side)
         self.context = TimeContext(channels[-1] * bottom_rows, context)
         self.bottom_out = Block(channels[-1], channels[-1], side)
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
-        for here, below in reversed(list(itertools.pairwise(channels))):
+        for level, (here, below) in reversed(list(enumerate(itertools.pairwise(channels)))):
             self.grow.append(nn.ConvTranspose2d(below, here, 2, stride=2))
-            self.up.append(Block(2 * here, here, side))
+            self.up.append(Block(2 * here, here, side, rows >> level, across))
         self.leave = nn.ConvTranspose2d(2 * width, outputs, patch, stride=patch)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -92,21 +94,41 @@ class NoiseLevel(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block: norm, SiLU, 3x3 convolution, twice; the noise level scales and shifts the second norm."""
+    """Residual block: norm, SiLU, 3x3 convolution, twice; the noise level scales and shifts the second norm. What the second
+    convolution hears, all rows of a column may be heard of as well."""
 
-    def __init__(self, inputs: int, outputs: int, side: int):
+    def __init__(self, inputs: int, outputs: int, side: int, rows: int = 0, across: int = 0):
         super().__init__()
         self.norm1, self.norm2 = CellNorm(inputs), CellNorm(outputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.modulate = nn.Linear(side, 2 * outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.across = Across(rows, rows // across) if across else None
 
     def forward(self, x: Tensor, side: Tensor) -> Tensor:
         scale, shift = self.modulate(side)[..., None, None].chunk(2, 1)
         h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
-        return self.shortcut(x) + h
+        heard = F.silu(self.norm2(h) * (1 + scale) + shift)
+        h = self.conv2(heard)
+        return self.shortcut(x) + (h if self.across is None else self.across(heard, h))
+
+
+class Across(nn.Module):
+    """All rows of a column at once, each channel for itself and all channels alike: the time-distributed fully connected layers of
+    Choi et al. 2020 (section 3.3), added to `found`, zero before training. (batch, channels, rows, columns), channels last."""
+
+    def __init__(self, rows: int, squeezed: int):
+        super().__init__()
+        self.squeeze, self.expand = nn.Linear(rows, squeezed), nn.Linear(squeezed, rows, bias=False)
+        nn.init.zeros_(self.expand.weight)
+
+    def forward(self, heard: Tensor, found: Tensor) -> Tensor:
+        batch, channels, _, columns = found.shape
+        x, sums = (each.permute(0, 2, 3, 1).flatten(2) for each in (heard, found))  # as they lie in memory
+        squeeze, expand = (layer.weight.expand(batch, -1, -1) for layer in (self.squeeze, self.expand))
+        h = F.silu(torch.baddbmm(self.squeeze.bias[:, None], squeeze, x))
+        return torch.baddbmm(sums, expand, h).unflatten(2, (columns, channels)).permute(0, 3, 1, 2)
 
 
 class CellNorm(nn.Module):

@@ -9,7 +9,9 @@ from engine.denoiser import ModelSpec
 from engine.networks import build
 
 SOURCES = ("bass", "drums", "guitar", "piano")
-TINY = {"fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16, "overview": [16, 2]}
+TINY = {
+    "fft": 512, "hop": 128, "bands": 64, "channels": [8, 12], "patch": [4, 4], "context": 16, "overview": [16, 2], "across": 4,
+}  # fmt: skip
 SMALLEST = TINY | {"channels": [8], "overview": [8, 2]}
 TINY_PAPER = {
     "channels": 32, "patch_factor": 8, "multipliers": [1, 2, 2], "factors": [4, 2], "num_blocks": [1, 1],
@@ -23,7 +25,8 @@ def write_tiny_model(folder: Path, chunk: int = 32768, sample_rate: int = 22050,
     arguments = TINY | ({"hears_known": True} if hears_known else {})
     torch.manual_seed(0)
     network = build("local_gaussian", arguments, spec)
-    torch.nn.init.normal_(network.unet.leave.weight, std=0.3)
+    for ending in (network.unet.leave, network.unet.down[0].across.expand):
+        torch.nn.init.normal_(ending.weight, std=0.3)
     about = {"title": "random weights"}
     return write_model_folder(folder, spec, "local_gaussian", arguments, network.state_dict(), about)
 

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this
 def core() -> UNet2d:
     """A trained-like core, and torch's word on quantized tensors, said once, out of the way."""
     torch.manual_seed(0)
-    made = UNet2d(6, 4, 64, (8, 12), (4, 4), 16, (16, 2)).eval().requires_grad_(False)
-    for ending in (made.leave, made.overview.leave):
+    made = UNet2d(6, 4, 64, (8, 12), (4, 4), 16, (16, 2), 4).eval().requires_grad_(False)
+    for ending in (made.leave, made.overview.leave, made.down[0].across.expand, made.up[0].across.expand):
         nn.init.normal_(ending.weight, std=0.3)
     EightBits(made)
     return made

@@ -9,7 +9,7 @@ from support.models import TINY
 from engine.denoiser import Conditioning
 from engine.networks.bands import Bands
 from engine.networks.local_gaussian import LocalGaussian, power
-from engine.networks.unet2d import Overview
+from engine.networks.unet2d import Across, Overview
 
 SAMPLES = 9001
 
@@ -18,8 +18,8 @@ def network(trained: bool, **arguments) -> LocalGaussian:
     torch.manual_seed(0)
     made = LocalGaussian(4, **TINY, **arguments).eval()
     if trained:
-        torch.nn.init.normal_(made.unet.leave.weight, std=0.5)
-        torch.nn.init.normal_(made.unet.overview.leave.weight, std=0.5)
+        for ending in (made.unet.leave, made.unet.overview.leave, made.unet.down[0].across.expand):
+            torch.nn.init.normal_(ending.weight, std=0.5)
     return made
 
 
@@ -154,3 +154,21 @@ def test_an_overview_hears_all_bands_at_any_time():
         moved = (overview(changed) - overview(levels)).abs().amax((0, 1))
     assert moved.shape == (64, 9)  # an odd number of frames comes back whole
     assert (moved > 1e-4).all(), "a change at the top is heard in every band, before and after it"
+
+
+def test_rows_are_heard_across_in_every_channel_alike_and_in_no_other_column():
+    torch.manual_seed(0)
+    heard, found = (torch.randn(2, 3, 16, 5).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    across = Across(16, 4)
+    torch.testing.assert_close(across(heard, found), found)  # before training
+    torch.nn.init.normal_(across.expand.weight)
+    with torch.no_grad():
+        said = across(heard, found)
+        squeezed = torch.nn.functional.silu(across.squeeze(heard.transpose(2, 3)))
+        torch.testing.assert_close(said, found + across.expand(squeezed).transpose(2, 3))
+        changed = heard.clone()
+        changed[0, 1, 15, 2] += 5.0
+        moved = (across(changed, found) - said).abs()
+    assert (moved[0, 1, :, 2] > 1e-4).all()
+    moved[0, 1, :, 2] = 0
+    assert moved.max() == 0
