@@ -2,8 +2,11 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.audio import read_audio
 from engine.backends import BACKENDS, runs_on
-from engine.cards import read_card
+from engine.cards import Card, read_card
 from engine.errors import StemweaveError
 from engine.evaluation import si_sdr
 from engine.export import agreement, relative_error
@@ -25,6 +28,7 @@ from presets import DEMO
 
 STEPS = (1, 2, 4, 8)
 REFERENCE = "torch"
+PLAIN = "torch as it comes"
 MATMUL = {"cpu": 2048, "cuda": 8192}  # rows of the square matrices whose product is the ceiling
 NOT_MEASURED = "not measured"
 
@@ -74,8 +78,9 @@ def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]
     """A row for each back end on the processor and on a GPU: time of one call on two chunks, against eager torch and against the
     largest matrix product measured between the calls, and what its stems lose. "not measured" where there is no GPU.
 
-    milliseconds, ratio: medians over rounds (ratio: torch's time over this one's in the same round). network_ratio: the same of the
-    network alone, given the batch at once, without transform and closed form. ceiling: the share of the
+    Eager torch on the processor is one "as it comes", in a process of its own; ours keep their memory, the back end torch too.
+    milliseconds, ratio: medians over rounds (ratio: eager torch's time over this one's in the same round). network_ratio: the same
+    of the network alone, given the batch at once, without transform and closed form. ceiling: the share of the
     measured product's speed, the best of each, in the back end's own precision (eight bits: bfloat16's). agreement_db: how far the
     difference of the estimates lies under them. stems_db, loss_db: SI-SDR of the demo's stems against torch's, and by how much
     their SI-SDR against the true ones falls (mean over sources); not there for a model that does not separate them.
@@ -97,22 +102,51 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     calls = {backend: whole_call(model.denoiser, given) for backend, model in models.items()}
     inputs = core_inputs(load_model(card.folder, device).denoiser, given)
     cores = {("core", backend): whole_call(core_of(model.denoiser), inputs) for backend, model in models.items()}
-    times = turns(calls | cores | products, rounds)
+    with plain_torch(card) if device == "cpu" else nullcontext({}) as plain:
+        times = turns(plain | calls | cores | products, rounds)
     operations = counter.get_total_flops()
     ceilings = {dtype: 2 * MATMUL[device] ** 3 / min(times[dtype]) for dtype in products}
     stems = _stems(models)
-    rows = []
-    for backend, model in models.items():
+    reference, rows = PLAIN if plain else REFERENCE, []
+    for backend in ([PLAIN] if plain else []) + list(models):
         dtype = str(torch.bfloat16 if backend.endswith(("bf16", "int8")) else torch.float32)
         seconds = times[backend]
-        agrees = {} if backend == REFERENCE else {"agreement_db": agreement(model.denoiser(*given), wanted)}
+        ours = backend not in (PLAIN, REFERENCE)
+        agrees = {"agreement_db": agreement(models[backend].denoiser(*given), wanted)} if ours else {}
         rows.append({
             "device": device, "backend": backend, "found": "measured", "milliseconds": 1000 * statistics.median(seconds),
-            "ratio": ratio(times[REFERENCE], seconds), "network_ratio": ratio(times["core", REFERENCE], times["core", backend]),
+            "ratio": ratio(times[reference], seconds), "network_ratio": ratio(times["core", reference], times["core", backend]),
             "gigaflops": operations / min(seconds) / 1e9, "ceiling": operations / min(seconds) / ceilings[dtype],
             **agrees, **stems.get(backend, {}),
         })  # fmt: skip
     return rows + [{"device": device, "backend": backend, "found": why} for backend, why in failed.items()]
+
+
+@contextmanager
+def plain_torch(card: Card) -> Iterator[dict[Any, Callable[[], Any]]]:
+    """Calls of eager torch in a process of its own, to which `load_model` has done nothing: the whole one by PLAIN, that of the
+    network alone by ("core", PLAIN)."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _open_plain, (card, torch.get_num_threads())) as process:
+        calls = {key: lambda key=key: process.submit(_call_plain, key).result() for key in (PLAIN, ("core", PLAIN))}
+        for call in calls.values():
+            call()  # once, unpaid
+        yield calls
+
+
+_plain: dict[Any, Callable[[], Any]] = {}
+
+
+@torch.no_grad()
+def _open_plain(card: Card, threads: int) -> None:
+    torch.set_num_threads(threads)
+    denoiser, given = BACKENDS[REFERENCE](card, "cpu"), probe(card.spec, 2, card.spec.chunk)
+    _plain[PLAIN] = whole_call(denoiser, given)
+    _plain["core", PLAIN] = whole_call(core_of(denoiser), core_inputs(denoiser, given))
+
+
+@torch.no_grad()
+def _call_plain(key: Any) -> None:
+    _plain[key]()
 
 
 def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from support.models import write_tiny_model
 from engine import bench
 from engine.backends import BACKENDS, runs_on
 from engine.backends.exported import SLOW
-from engine.bench import bench_denoiser, bench_guidance, turns
+from engine.bench import PLAIN, bench_denoiser, bench_guidance, turns
 from engine.errors import ModelError, ResourceError
 
 
@@ -25,15 +25,15 @@ def test_a_row_for_each_back_end_with_its_speed_and_what_its_stems_lose(model, m
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = bench_denoiser(model, 2)
     rows = {row["backend"]: row for row in found if row["device"] == "cpu"}
-    assert set(rows) == {name for name in BACKENDS if runs_on(name, "cpu")}
+    assert set(rows) == {PLAIN} | {name for name in BACKENDS if runs_on(name, "cpu")}
     if not torch.cpu._is_vnni_supported():
         assert "VNNI" in rows.pop("torch-int8")["found"]
-    assert rows["torch"]["ratio"] == rows["torch"]["network_ratio"] == 1
+    assert rows[PLAIN]["ratio"] == rows[PLAIN]["network_ratio"] == 1
     for name, row in rows.items():
         assert row["found"] == "measured"
         assert row["milliseconds"] > 0
         assert row["ceiling"] > 0
-        if name != "torch":
+        if name not in (PLAIN, "torch"):
             assert row["agreement_db"] > 30
             assert row["stems_db"] > 30
             assert abs(row["loss_db"]) < 0.1
