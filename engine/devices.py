@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2  # of glibc's malloc.h
-GROWTH = 2**29  # bytes
+GROWTH = 2**26  # bytes
 
 
 def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
