@@ -28,6 +28,7 @@ class Preset:
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
     draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).
     temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
+    wiener: how much of Wiener's filter by the sources' mean spectra a separation starts from, where the model knows those.
     overlap: of chunks, in seconds. batch: chunks computed together. seed: fixes the result.
     """
 
@@ -55,6 +56,7 @@ class Preset:
     fresh: float = 0.85
     draft_sigma: float = 0.0
     temperature: float = 1.0
+    wiener: float = 0.0
     overlap: float = 1.0
     batch: int = 4
     seed: int = 0
@@ -76,7 +78,8 @@ class Preset:
             _within(key, getattr(self, key), 1e-9, 1e6)
         for key in ("churn", "temperature", "overlap", "guidance", "emphasis", "draft_sigma"):
             _within(key, getattr(self, key), 0, 1e6)
-        _within("fresh", self.fresh, 0, 1)
+        for key in ("fresh", "wiener"):
+            _within(key, getattr(self, key), 0, 1)
         for key in ("sigma_max", "draft_sigma"):
             if (getattr(self, key) or self.sigma_min) < self.sigma_min:
                 raise PresetError(f"'sigma_min' ({self.sigma_min}) must not exceed '{key}' ({getattr(self, key)}).")

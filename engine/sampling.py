@@ -12,8 +12,10 @@ from engine.diffusion.samplers import SAMPLERS, Options
 from engine.diffusion.schedules import karras
 from engine.errors import PresetError, ResourceError
 from engine.likelihoods import KNOWN, LIKELIHOODS, LikelihoodOptions, classifier, embedding
+from engine.likelihoods.base import mixture_of
 from engine.memory import out_of_memory, room, seen
 from engine.models import Model
+from engine.networks import LocalGaussian
 from engine.networks.classifier import classifier as classifier_of
 from engine.presets import Preset
 from engine.stemgrid import StemGrid
@@ -97,6 +99,9 @@ def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
     if draft is not None and not near:
         x = preset.fresh * x + (1 - preset.fresh) * draft / model.spec.sigma_data
     clean = torch.where(grid.known_mask, grid.known, draft if near else 0)
+    if preset.wiener and grid.mixture is not None and isinstance(model.denoiser, LocalGaussian):
+        left, _ = mixture_of(grid, preset.likelihood)
+        clean = clean + preset.wiener * ~grid.known_mask * model.denoiser.stationary(left, ~grid.known_mask.all(2))
     x = clean + sigmas[0].to(x) * x
     options = Options(preset.churn, preset.resamples)
     made = SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())

@@ -156,6 +156,13 @@ class LocalGaussian(nn.Module):
         total = p.sum(1, keepdim=True)
         return gain, p / (total if known is None else total.clamp_min(POWER_FLOOR * POWER_FLOOR))
 
+    def stationary(self, mixture: Tensor, wanted: Tensor) -> Tensor:
+        """What the sources would be if each were steady noise of its mean spectrum, by Wiener's filter; they add up to the mixture.
+        mixture: (batch, samples); wanted: bool (batch, sources), those it holds. Returns (batch, sources, samples)."""
+        v = self.mean_power[:, :, None] * wanted[..., None, None]
+        share = v / v.sum(1, keepdim=True).clamp_min(POWER_FLOOR)
+        return self.inverse(scaled(self.transform(mixture[:, None]), self.bands.spread(share)), mixture.shape[-1])
+
     def known_cells(self, known: Tensor) -> Tensor:
         """bool (batch, sources, samples) to (batch, sources, 1, frames): the frames that hear no sample which is not known."""
         unknown = F.pad((~known).float(), (self.fft // 2, self.fft // 2))

@@ -8,10 +8,14 @@ import torch
 from support.models import write_tiny_model
 
 from engine import memory
+from engine.diffusion.noise import Noise
+from engine.diffusion.samplers import SAMPLERS
 from engine.errors import Cancelled, ResourceError
 from engine.models import Model, load_model
 from engine.pipeline import separate
 from engine.presets import load_preset
+from engine.sampling import sample
+from engine.stemgrid import StemGrid
 
 SONG = np.random.default_rng(1).standard_normal((2, 200_000)).astype(np.float32) / 10
 PRESET = load_preset("separate-dirac", steps=2, batch=8)
@@ -51,6 +55,25 @@ def test_a_batch_that_is_too_large_is_halved_and_the_stems_are_the_same(tiny, er
         np.testing.assert_allclose(stem, plain[name], atol=1e-4)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
+
+
+def test_a_separation_may_start_on_the_way_to_wieners_filter_where_the_model_knows_spectra(tiny, monkeypatch):
+    """A sampler that makes no step shows where it starts: what is known stays, the rest is a share of the filter."""
+    monkeypatch.setitem(SAMPLERS, "euler", lambda denoiser, x, *_: x)
+    mixture = torch.from_numpy(SONG[:, :20_000])
+    known, mask = torch.zeros(2, 4, 20_000), torch.zeros(2, 4, 20_000, dtype=torch.bool)
+    known[:, 2], mask[:, 2] = mixture / 3, True
+    preset = load_preset("separate-zero-shot", wiener=0.7)
+
+    def start(model: Model) -> torch.Tensor:
+        return sample(model, StemGrid(known, mask, mixture), preset, Noise(0, [0, 1]), lambda: None)
+
+    found = start(tiny)
+    torch.testing.assert_close(found[:, 2], known[:, 2])
+    torch.testing.assert_close(found[:, [0, 1, 3]].sum(1), 0.7 * (mixture - known[:, 2]), rtol=0, atol=1e-5)
+    assert found[:, [0, 1, 3]].std(dim=2).min() > 0
+    others = dataclasses.replace(tiny, denoiser=lambda x, sigma, conditioning=None: x)
+    torch.testing.assert_close(start(others), known)
 
 
 def test_what_does_not_fit_at_all_is_an_error_with_words(tiny):

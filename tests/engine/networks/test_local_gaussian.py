@@ -68,6 +68,19 @@ def test_with_all_noise_and_a_mixture_what_was_noisy_does_not_matter(noisy):
     torch.testing.assert_close(one, mixture[:, None].expand_as(one) / 4, rtol=0, atol=1e-3)
 
 
+def test_steady_noise_is_what_it_takes_sources_for_before_training(noisy):
+    made, mixture = network(False), noisy.sum(1)
+    made.mean_power.copy_(10 ** torch.empty(4, 64).uniform_(-6, -2, generator=torch.Generator().manual_seed(2)))
+    wanted = torch.tensor([[True] * 4, [True, False, True, True]])
+    with torch.no_grad():
+        found = made.stationary(mixture, wanted)
+        masked = made(torch.zeros_like(noisy), torch.tensor(1000.0), Conditioning(mixture))
+    torch.testing.assert_close(found[0], masked[0], rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found.sum(1), mixture, rtol=0, atol=1e-5)
+    assert not found[1, 1].any()
+    assert not made.stationary(mixture, wanted & False).any()
+
+
 def test_a_batch_of_both_kinds_equals_each_alone(noisy):
     made = network(True)
     cells, mixture = made.transform(noisy), made.transform(noisy.sum(1, keepdim=True))
