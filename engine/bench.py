@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -102,7 +102,7 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     calls = {backend: whole_call(model.denoiser, given) for backend, model in models.items()}
     inputs = core_inputs(load_model(card.folder, device).denoiser, given)
     cores = {("core", backend): whole_call(core_of(model.denoiser), inputs) for backend, model in models.items()}
-    with plain_torch(card) if device == "cpu" else nullcontext({}) as plain:
+    with plain_torch(card, device) as plain:
         times = turns(plain | calls | cores | products, rounds)
     operations = counter.get_total_flops()
     ceilings = {dtype: 2 * MATMUL[device] ** 3 / min(times[dtype]) for dtype in products}
@@ -123,13 +123,20 @@ def _denoiser_rows(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def plain_torch(card: Card) -> Iterator[dict[Any, Callable[[], Any]]]:
+def plain_torch(card: Card, device: str) -> Iterator[dict[Any, Callable[[], Any]]]:
     """Calls of eager torch in a process of its own, to which `load_model` has done nothing: the whole one by PLAIN, that of the
-    network alone by ("core", PLAIN)."""
+    network alone by ("core", PLAIN). None for a GPU, where nothing is done."""
+    if device != "cpu":
+        yield {}
+        return
     with ProcessPoolExecutor(1, get_context("spawn"), _open_plain, (card, torch.get_num_threads())) as process:
-        calls = {key: lambda key=key: process.submit(_call_plain, key).result() for key in (PLAIN, ("core", PLAIN))}
-        for call in calls.values():
-            call()  # once, unpaid
+
+        def call(key: Any) -> None:
+            process.submit(_call_plain, key).result()
+
+        calls: dict[Any, Callable[[], Any]] = {key: partial(call, key) for key in (PLAIN, ("core", PLAIN))}
+        for each in calls.values():
+            each()  # once, unpaid
         yield calls
 
 
