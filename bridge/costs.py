@@ -8,6 +8,7 @@ import msgspec
 import psutil
 
 from bridge.jobs import Order
+from engine import heap
 
 KINDS = 1000  # of jobs of which figures are remembered; the first is forgotten first
 APART = 2  # times as long as the shortest a job has to be that shows how memory rises
@@ -94,9 +95,10 @@ def free_disk(folder: Path) -> int:
 
 
 class Peak:
-    """The most memory this process has had since, in bytes beside what it had; 0 where the system does not tell."""
+    """The most memory this process has had since, in bytes beside what it had in use; 0 where the system does not tell."""
 
     def __init__(self) -> None:
+        heap.give_back()  # what is kept would be used again and not be counted
         try:
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (Linux, proc(5))
             self._before = _status("VmRSS")

@@ -22,6 +22,7 @@ from bridge.errors import DAMAGED, INTERNAL, BridgeError, code_of
 from bridge.folders import Folders
 from bridge.jobs import CHUNKS, INPUT, Job, Order
 from bridge.protocol import Part
+from engine import heap
 from engine.errors import Cancelled, StemweaveError
 
 PERFORM = "bridge.workers:perform_order"
@@ -213,6 +214,7 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
         while True:
             number, order = connection.recv()
             connection.send(outcome(run, Desk(connection, cancel, number, order, folders)))
+            heap.give_back()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 

@@ -1,13 +1,7 @@
 """Which devices torch can compute on here, and how audio gets to one."""
 
-import ctypes
-import sys
-
 import torch
 from torch import Tensor
-
-MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2  # of glibc's malloc.h
-GROWTH = 2**26  # bytes
 
 
 def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
@@ -20,17 +14,6 @@ def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether it is better at bfloat16 than at float32. Processors without instructions for that take many times as long."""
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def keep_memory() -> None:
-    """Let this process keep the memory it is done with, where the C library is glibc: what it takes anew the system has to clear
-    first, which is a fifth of a step of training on CPUs and a quarter of a separation in float32."""
-    if not sys.platform.startswith("linux"):
-        return
-    tune = getattr(ctypes.CDLL(None), "mallopt", None)
-    if tune:
-        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, -1), (TOP_PAD, GROWTH)):
-            tune(option, value)
 
 
 def torch_devices() -> list[str]:

@@ -13,8 +13,8 @@ from engine.backends import BACKENDS
 from engine.backends.auto import AUTO, REFERENCE, Asked, choose
 from engine.cards import CARD, Card, read_card, write_model_folder
 from engine.denoiser import Denoiser, ModelSpec
-from engine.devices import keep_memory
 from engine.errors import ModelError, StemweaveError
+from engine.heap import keep_memory
 from engine.networks import INDEPENDENT
 
 DEFAULT = "default"
@@ -78,7 +78,7 @@ def load_model(
     """Load a model by name or folder on a torch device, run by one of BACKENDS, or by "auto": the fastest, else torch. cancelled:
     asked while that is found out; raises Cancelled. On "cpu" this process keeps the memory it is done with from now on."""
     card = read_card(find_model(name))
-    if device == "cpu":
+    if device.startswith("cpu"):
         keep_memory()
     chosen = resolve_backend(card, device, backend, cancelled)
     try:

@@ -28,7 +28,8 @@ class Preset:
     fresh: share of noise in the start where there is a draft to start from, k of Levy et al. draft_sigma: unless it is 0, a
     draft is started from under noise of this sigma instead, and not at sigma_max (SDEdit, Meng et al. 2022).
     temperature: scale of the starting noise; 1 draws a sample, less stays nearer to the mean of the posterior.
-    wiener: how much of Wiener's filter by the sources' mean spectra a separation starts from, where the model knows those.
+    wiener: how much of Wiener's filter by the sources' mean spectra a separation starts from, where the model knows those and there
+    is no draft; other models start without.
     overlap: of chunks, in seconds. batch: chunks computed together. seed: fixes the result.
     """
 

@@ -99,9 +99,10 @@ def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
     if draft is not None and not near:
         x = preset.fresh * x + (1 - preset.fresh) * draft / model.spec.sigma_data
     clean = torch.where(grid.known_mask, grid.known, draft if near else 0)
-    if preset.wiener and grid.mixture is not None and isinstance(model.denoiser, LocalGaussian):
-        left, _ = mixture_of(grid, preset.likelihood)
-        clean = clean + preset.wiener * ~grid.known_mask * model.denoiser.stationary(left, ~grid.known_mask.all(2))
+    if preset.wiener and draft is None and grid.mixture is not None and isinstance(model.denoiser, LocalGaussian):
+        left, holds = mixture_of(grid, preset.likelihood)
+        steady = model.denoiser.stationary(left * holds, ~grid.known_mask.all(2))
+        clean = clean + preset.wiener * steady * ~grid.known_mask
     x = clean + sigmas[0].to(x) * x
     options = Options(preset.churn, preset.resamples)
     made = SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())

@@ -214,7 +214,7 @@ SUITES = {
         "real-time factor (median)": "real_time_factor", "times one call": "ratio",
     },
     "denoiser": {
-        "device": "device", "back end": "backend", "": "found", "ms": "milliseconds", "x torch": "ratio",
+        "device": "device", "back end": "backend", "": "found", "ms": "milliseconds", "x eager torch": "ratio",
         "network alone": "network_ratio", "of ceiling": "ceiling",
         "calls agree, dB": "agreement_db", "stems agree, dB": "stems_db", "stems lose, dB": "loss_db",
     },

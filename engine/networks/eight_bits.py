@@ -2,9 +2,9 @@
 
 Every convolution between features and every matrix of the overview is rounded once, each row by its own range; what goes into it
 is rounded at each call, each item of a batch by its own range, so that no item changes another and nothing has to be
-calibrated. Sums are of 32 bits and leave as float32; normalisation, SiLU and what is added stay float32 as well. The LSTM, which
-would hear the rounding at every step, is bfloat16 where the processor multiplies that. Torch's operators of oneDNN do the work as
-they are: nobody waits for a compiler.
+calibrated. Sums are of 32 bits and leave as float32; normalisation, SiLU, what blocks hear across and what is added stay float32
+as well. The LSTM, which would hear the rounding at every step, is bfloat16 where the processor multiplies that. Torch's operators
+of oneDNN do the work as they are: nobody waits for a compiler.
 """
 
 import copy

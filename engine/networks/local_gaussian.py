@@ -158,8 +158,9 @@ class LocalGaussian(nn.Module):
 
     def stationary(self, mixture: Tensor, wanted: Tensor) -> Tensor:
         """What the sources would be if each were steady noise of its mean spectrum, by Wiener's filter; they add up to the mixture.
-        mixture: (batch, samples); wanted: bool (batch, sources), those it holds. Returns (batch, sources, samples)."""
-        v = self.mean_power[:, :, None] * wanted[..., None, None]
+        mixture: (batch, samples); wanted: bool (batch, sources), those it holds, of which there may be none. Returns (batch,
+        sources, samples)."""
+        v = (self.mean_power[:, :, None] + POWER_FLOOR) * wanted[..., None, None]
         share = v / v.sum(1, keepdim=True).clamp_min(POWER_FLOOR)
         return self.inverse(scaled(self.transform(mixture[:, None]), self.bands.spread(share)), mixture.shape[-1])
 

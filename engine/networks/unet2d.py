@@ -104,7 +104,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.modulate = nn.Linear(side, 2 * outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.across = Across(rows, rows // across) if across else None
+        self.across = Across(rows, max(1, rows // across)) if across else None
 
     def forward(self, x: Tensor, side: Tensor) -> Tensor:
         scale, shift = self.modulate(side)[..., None, None].chunk(2, 1)

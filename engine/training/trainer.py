@@ -18,8 +18,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cards import load_network, read_card, write_model_folder
 from engine.denoiser import ModelSpec
-from engine.devices import keep_memory, multiplies_bfloat16
+from engine.devices import multiplies_bfloat16
 from engine.errors import DataError, ModelError
+from engine.heap import keep_memory
 from engine.networks import INDEPENDENT, LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix

@@ -11,6 +11,7 @@ from bridge.client import Client
 from bridge.costs import Costs, Peak
 from bridge.jobs import Order
 from bridge.protocol import Accepted, AudioShape, Error, Submit
+from engine import heap
 
 
 @pytest.fixture
@@ -85,7 +86,10 @@ def test_what_is_remembered_has_an_end(monkeypatch):
     assert known == [0, 0, 1, 1, 1]
 
 
-def test_a_peak_is_what_was_had_though_it_was_let_go():
+@pytest.mark.parametrize("kept", [0, 80_000_000])
+def test_a_peak_is_what_was_had_though_it_was_let_go(kept):
+    heap.keep_memory()
+    np.ones(kept, np.uint8).sum()
     peak = Peak()
     np.ones(40_000_000, np.uint8).sum()
     assert 38e6 < peak.bytes() < 120e6

@@ -29,6 +29,7 @@ def test_a_row_for_each_back_end_with_its_speed_and_what_its_stems_lose(model, m
     if not torch.cpu._is_vnni_supported():
         assert "VNNI" in rows.pop("torch-int8")["found"]
     assert rows[PLAIN]["ratio"] == rows[PLAIN]["network_ratio"] == 1
+    assert not bench._plain, "what comes as it is has run here"
     for name, row in rows.items():
         assert row["found"] == "measured"
         assert row["milliseconds"] > 0

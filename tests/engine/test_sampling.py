@@ -72,6 +72,12 @@ def test_a_separation_may_start_on_the_way_to_wieners_filter_where_the_model_kno
     torch.testing.assert_close(found[:, 2], known[:, 2])
     torch.testing.assert_close(found[:, [0, 1, 3]].sum(1), 0.7 * (mixture - known[:, 2]), rtol=0, atol=1e-5)
     assert found[:, [0, 1, 3]].std(dim=2).min() > 0
+    draft = torch.ones(2, 4, 20_000)
+    once = sample(tiny, StemGrid(known, mask, mixture), preset, Noise(0, [0, 1]), lambda: None, draft=draft)
+    other = dataclasses.replace(preset, wiener=0.0)
+    torch.testing.assert_close(
+        once, sample(tiny, StemGrid(known, mask, mixture), other, Noise(0, [0, 1]), lambda: None, draft=draft)
+    )
     others = dataclasses.replace(tiny, denoiser=lambda x, sigma, conditioning=None: x)
     torch.testing.assert_close(start(others), known)
 
