@@ -29,7 +29,8 @@ class Listener:
         self.card = Card(Path(config.name), spec, config.network, config.arguments)
         stems = examples.batch(EXAMPLE).clean[0]
         self.mixture = stems.sum(0, keepdim=True)
-        self.preset = load_preset("separate" if spec.conditional else "separate-zero-shot")
+        silent = {} if spec.conditional else {"sigma_max": 1.0}  # what hears no mixture knows no spectra to start from
+        self.preset = load_preset("separate" if spec.conditional else "separate-zero-shot", **silent)
         self.preset = dataclasses.replace(self.preset, constrained=spec.sources[0])
         if len(spec.sources) > 1:
             self._add("mixture", self.mixture, step)

@@ -1,4 +1,5 @@
-"""Memory that a process keeps is not cleared by the system again; one that has a model on the processor keeps it."""
+"""Memory that a process keeps is not cleared by the system again; one that has a model on the processor keeps it until it is given
+back."""
 
 import subprocess
 import sys
@@ -37,3 +38,28 @@ def test_what_is_kept_is_not_asked_for_again(tmp_path):
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     assert faults("a model") < faults("its network alone") / 10
+
+
+HELD = """
+from pathlib import Path
+import numpy as np
+from engine import heap
+
+def held() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+heap.keep_memory()
+before = held()
+np.ones(1 << 28, np.uint8)
+kept = held()
+heap.give_back()
+print(kept - before, held() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
+def test_what_is_kept_can_be_given_back():
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 2**27
+    assert left < 2**24
