@@ -30,15 +30,25 @@ line as in networks/local_gaussian.py. Since P < u, 1 + c P > 1 - P / u > 0: not
 the network reads it there, under the prompt of the whole; v_k it reads from X_k at sigma under the prompt of source k.
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 
-def coherent(noisy: Tensor, noise_power: Tensor, v: Tensor, whole: Tensor) -> Tensor:
-    """D of above. noisy: (batch, sources, ...), real or complex; v: the same shape, powers; whole: (batch, 1, ...), the power of
-    the sum; noise_power: sigma^2, broadcast against them. Returns the shape of noisy."""
+def coherent(
+    noisy: Tensor,
+    noise_power: Tensor,
+    v: Tensor,
+    whole: Tensor,
+    times: Callable[[Tensor, Tensor], Tensor] = torch.mul,
+) -> Tensor:
+    """D of above. noisy: (batch, sources, ...), real or complex; v: (batch, sources, ...), powers; whole: (batch, 1, ...), the
+    power of the sum; noise_power: sigma^2, broadcast against them. times: what multiplies cells, of the shape of noisy, by gains
+    of v's. Returns the shape of noisy."""
     gain, share = coupling(noise_power, v, whole)
-    m = gain * noisy
-    return m + share * m.sum(1, keepdim=True)
+    m = times(noisy, gain)
+    return m + times(m.sum(1, keepdim=True), share)
 
 
 def coupling(noise_power: Tensor, v: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from engine.conditioning.coherent import coupling
+from engine.conditioning.coherent import coherent
 from engine.denoiser import Conditioning, per_item
 from engine.networks.local_gaussian import scaled
 from engine.networks.text_gaussian import TextGaussian
@@ -30,12 +30,14 @@ class Prompted:
         noisy, noise_power = network.transform(x), per_item(sigma, x)[..., None] ** 2
         v = self._powers(noisy.flatten(0, 1)[:, None], noise_power.repeat_interleave(sources, 0), self.texts)
         v = v.reshape(batch, sources, *v.shape[2:])
+
+        def times(cells: Tensor, gain: Tensor) -> Tensor:
+            return scaled(cells, network.bands.spread(gain))
+
         if self.whole is None:
-            return network.inverse(scaled(noisy, network.bands.spread(v / (v + noise_power))), samples)
+            return network.inverse(times(noisy, v / (v + noise_power)), samples)
         whole = self._powers(noisy.sum(1, keepdim=True), sources * noise_power, self.whole[None])
-        gain, share = coupling(noise_power, v, whole)
-        m = scaled(noisy, network.bands.spread(gain))
-        return network.inverse(m + scaled(m.sum(1, keepdim=True), network.bands.spread(share)), samples)
+        return network.inverse(coherent(noisy, noise_power, v, whole, times), samples)
 
     def _powers(self, noisy: Tensor, noise_power: Tensor, texts: Tensor) -> Tensor:
         text = texts.to(noise_power).repeat(len(noisy) // len(texts), 1)

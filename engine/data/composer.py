@@ -9,7 +9,6 @@ from engine.data.bass import BASS
 from engine.data.drums import KICKS, Drummer
 from engine.data.form import METERS, song_bars
 from engine.data.guitar import GUITAR
-from engine.data.harmony import SCALES
 from engine.data.performance import Clock, Performer
 from engine.data.piano import PIANO
 from engine.data.playing import Bar, Event, Hand, chance, pick, uniform, weigh
@@ -69,13 +68,6 @@ def compose(seed: int, seconds: float) -> Song:
     )
     parts = {source: part for source, part in parts.items() if part.notes}
     return Song(seed, tempo, KEYS[tonic], mode, name, meter, swing, unit, seconds, parts, chords)
-
-
-def in_key(song: Song) -> set[int]:
-    """Pitch classes of the song's scale and of all its chords."""
-    tonic = KEYS.index(song.key)
-    chords = {pitch for chord in song.chords for pitch in chord.pitch_classes}
-    return {(tonic + step) % 12 for step in SCALES[song.mode]} | chords
 
 
 def _nobody_forgotten(bars, playing: list[str], clock: Clock, seconds: float):

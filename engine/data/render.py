@@ -108,12 +108,6 @@ class Renderer:
         return max(start, end)
 
 
-def render_song(song: Song, sound_font: Path, sample_rate: int = 44100) -> dict[str, np.ndarray]:
-    """One song's stems, as Renderer.render; loads the font for it alone."""
-    with Renderer(sound_font, sample_rate) as renderer:
-        return renderer.render(song)
-
-
 def _messages(part: Part):
     """(seconds, order at one moment, method of the synthesizer, its arguments): note-offs, then controllers, then note-ons."""
     for note in part.notes:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.bass import BASS
-from engine.data.composer import PLAYING, compose, in_key
+from engine.data.composer import PLAYING, compose
 from engine.data.grooves import FILLS, GROOVES, PIECES
+from engine.data.harmony import SCALES
 from engine.data.performance import SHORTEST_S, Clock
-from engine.data.song import KEYS, PROGRAMS, SOURCES
+from engine.data.song import KEYS, PROGRAMS, SOURCES, Song
 from engine.data.styles import STYLES
 
 SECONDS = 24.0
@@ -21,6 +22,13 @@ SONGS = [compose(seed, SECONDS) for seed in range(200)]
 
 def pitches(song, source):
     return [note.pitch for note in song.parts[source].notes] if source in song.parts else []
+
+
+def in_key(song: Song) -> set[int]:
+    """Pitch classes of the song's scale and of all its chords."""
+    tonic = KEYS.index(song.key)
+    chords = {pitch for chord in song.chords for pitch in chord.pitch_classes}
+    return {(tonic + step) % 12 for step in SCALES[song.mode]} | chords
 
 
 def test_a_seed_is_a_song():

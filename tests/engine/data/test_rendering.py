@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.data.composer import compose
-from engine.data.render import Renderer, render_song
+from engine.data.render import Renderer
 from engine.data.song import PROGRAMS, SOURCES, Control, Note, Part, Song
 from engine.errors import DataError
 
@@ -22,6 +22,12 @@ def renderer():
 
 def song_of(part: Part, source: str = "piano", seconds: float = 2.0, seed: int = 0) -> Song:
     return Song(seed, 120.0, "C", "major", "test", "4/4", 0.5, 1.0, seconds, {source: part})
+
+
+def render_song(song: Song, sound_font: Path, sample_rate: int = 44100) -> dict[str, np.ndarray]:
+    """Its stems; the font is loaded for it alone."""
+    with Renderer(sound_font, sample_rate) as renderer:
+        return renderer.render(song)
 
 
 def test_a_song_gives_the_same_bits_whatever_was_rendered_before(renderer):
