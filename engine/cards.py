@@ -1,6 +1,7 @@
 """Model cards: `card.toml` beside `weights.safetensors` makes a model folder. Reading and writing; never unpickling."""
 
 import hashlib
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from engine.denoiser import ModelSpec
 from engine.errors import ModelError
 from engine.networks import build
+from engine.request import LIKE, MIXTURE
 
 CARD = "card.toml"
 WEIGHTS = "weights.safetensors"
+SOURCE = re.compile(r"\w[\w -]{0,39}")  # what a source can be called: files are
+TAKEN = (MIXTURE, LIKE, "residual", "input")  # what files beside stems are called
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ def read_card(folder: Path) -> Card:
         if unknown:
             raise ModelError(f"The model card {folder / CARD} has unknown keys: {', '.join(sorted(unknown))}.")
         spec["sources"] = tuple(spec["sources"])
+        for name in spec["sources"]:
+            if not SOURCE.fullmatch(name) or name.lower() in TAKEN:
+                raise ValueError(f"sources: none can be called '{name}'")
         return Card(folder, ModelSpec(**spec), network, arguments, table.get("about", {}))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
@@ -73,9 +80,11 @@ def read_card(folder: Path) -> Card:
 def write_model_folder(
     folder: Path, spec: ModelSpec, network: str, arguments: dict[str, Any], state_dict: dict[str, Tensor], about: dict
 ) -> Path:
-    """Write weights, then the card (so that a folder with a card is complete). Returns the folder."""
+    """Write weights, then the card, each whole or not at all (so that a folder with a card is complete). Returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in state_dict.items()}, folder / WEIGHTS)
+    weights = folder / f".{WEIGHTS}.new"
+    save_file({name: tensor.contiguous() for name, tensor in state_dict.items()}, weights)
+    weights.replace(folder / WEIGHTS)
     model = asdict(spec) | {"sources": list(spec.sources), "network": network, "arguments": arguments}
     temporary = folder / f".{CARD}.new"
     temporary.write_bytes(tomli_w.dumps({"model": model, "about": about}).encode())

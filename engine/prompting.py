@@ -4,16 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.cards import Card
+from engine.cards import SOURCE, TAKEN, Card
 from engine.conditioning import Prompted, encoder, whole_prompt
 from engine.errors import PresetError
 from engine.models import Model
 from engine.networks import TextGaussian
-from engine.request import LIKE, MIXTURE, Request
+from engine.request import Request
 
 MOST, LONGEST = 16, 300  # prompts, characters of each
-NAME = re.compile(r"\w[\w -]{0,39}")  # of a source that is prompted: files are called so
-TAKEN = (MIXTURE, LIKE, "residual", "input")  # what files beside stems are called
 
 
 def prompt(
@@ -78,7 +76,7 @@ def check(card: Card, prompts: Mapping[str, str], whole: str = "") -> None:
     if len(prompts) > MOST:
         raise PresetError(f"{len(prompts)} sources are too many to prompt.", f"Prompt at most {MOST}.")
     for name, text in prompts.items():
-        if not NAME.fullmatch(name) or name.lower() in TAKEN:
+        if not SOURCE.fullmatch(name) or name.lower() in TAKEN:
             raise PresetError(
                 f"A source cannot be called '{name}'.", "Give it a short name of letters and digits, such as bass."
             )

@@ -10,6 +10,7 @@ class Independent(nn.Module):
     def __init__(self, networks: list[nn.Module]):
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self.length_multiple = getattr(networks[0], "length_multiple", 1)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """x: (batch, sources, samples); noise: as each network takes it."""

@@ -16,6 +16,7 @@ from engine.training.config import TrainConfig
 
 BLIND = 30.0  # sigma from which noisy sources tell nothing: the loudest cells have an amplitude of about one
 VARISPEED = 3.0  # semitones
+TRIES = 1000  # for an example that is not silent
 SILENCE = 1e-4  # RMS below which a mixture is not worth a step
 
 
@@ -89,7 +90,7 @@ class Examples:
 
     def _example(self, rng: np.random.Generator, remixed: bool) -> np.ndarray:
         """(sources, samples) at a random level around the configured one; never a silent mixture."""
-        while True:
+        for _ in range(TRIES):
             stems = self._remixed(rng) if remixed else self._crop(rng)
             equalised = rng.random(len(stems)) < self.config.equalised
             stems = np.stack(
@@ -100,6 +101,9 @@ class Examples:
             rms = float(np.sqrt(np.mean(stems.sum(0) ** 2)))
             if rms > SILENCE:
                 return self._at_level(rng, stems, rms)
+        raise DataError(
+            "The tracks hold nothing but silence.", f"Do they have files called {self.config.sources[0]}.wav and so on?"
+        )
 
     def _equalise(self, rng: np.random.Generator, stem: np.ndarray) -> np.ndarray:
         return equalise(stem[None], self.config.sample_rate, rng)[0]

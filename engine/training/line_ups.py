@@ -11,7 +11,7 @@ from engine.conditioning import encoder
 from engine.data.prompts import about_track, sentence
 from engine.errors import DataError
 from engine.training.config import TrainConfig
-from engine.training.examples import SILENCE, Batch, Examples
+from engine.training.examples import SILENCE, TRIES, Batch, Examples
 
 RECORDING = "recording"  # the one source of a text model before it is given prompts
 HEARD = 0.05  # of the line-up's RMS: a player below it is not worth a word
@@ -39,7 +39,7 @@ class LineUps(Examples):
 
     def _recording(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         """(samples,) at the level the line-up has in its band, and a sentence; never a silent one."""
-        for _ in range(1000):
+        for _ in range(TRIES):
             tracks, name = self._track(rng)
             stems = self._cut(rng, tracks, name)
             band = float(np.sqrt(np.mean(stems.sum(0) ** 2)))

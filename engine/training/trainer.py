@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from engine.denoiser import ModelSpec
 from engine.devices import multiplies_bfloat16
 from engine.errors import DataError, ModelError
 from engine.heap import keep_memory
-from engine.networks import INDEPENDENT, LocalGaussian, build
+from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
@@ -53,6 +54,7 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
     torch.manual_seed(config.seed)
     examples, spec = (LineUps if config.text else Examples)(config), spec_of(config)
     network = build(config.network, config.arguments, spec).to(accelerator.device)
+    spec = replace(spec, length_multiple=getattr(network, "length_multiple", 1))
     optimizer = Optimizer(network, config)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
     run.mkdir(parents=True, exist_ok=True)
@@ -73,10 +75,12 @@ def train(config_path: Path, run: Path, on_step: Callable[[dict[str, Any]], None
                 on_step({"step": step + 1, "steps": config.steps, "loss": loss})
             if (step + 1) % config.checkpoint == 0 or step + 1 == config.steps:
                 spent += accelerator.num_processes * (time.process_time() - since)
-                save(checkpoint, step + 1, spent, network, average, optimizer)
                 write_model(run / config.name, config, spec, average.module, step + 1, spent)
+                save(checkpoint, step + 1, spent, network, average, optimizer)
                 listener.listen(average.module, step)
                 since = time.process_time()  # neither saving nor listening is training
+        if listener and first >= config.steps:  # trained before, perhaps under another name
+            write_model(run / config.name, config, spec, average.module, first, spent)
     accelerator.wait_for_everyone()  # or one would find no model yet that the first is still writing
     accelerator.end_training()
     return run / config.name
@@ -113,19 +117,18 @@ def one_step(accelerator, objective, examples, step: int, optimizer: Optimizer, 
 
 
 def spec_of(config: TrainConfig) -> ModelSpec:
+    """What the model will be, but for what its network alone can tell."""
     sources = (RECORDING,) if config.text else config.sources
-    kind = config.arguments.get("network") if config.network == INDEPENDENT else config.network
     return ModelSpec(
         sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
         conditional=config.network in ("local_gaussian", "open_unmix"),
         hears_known=bool(config.arguments.get("hears_known")),
-        length_multiple=8192 if kind == "msdm_unet" else 1,
     )  # fmt: skip
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
     """Learning rate over its peak: linear warm-up, then a cosine to zero."""
-    return min(1.0, (step + 1) / config.warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
+    return min(1.0, (step + 1) / max(1, config.warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
 
 
 @torch.no_grad()
@@ -187,13 +190,13 @@ def save(path: Path, step: int, spent: float, network, average, optimizer) -> No
 def resume(path: Path, network, average, optimizer) -> tuple[int, float]:
     """Load a checkpoint; returns its step and the processor seconds spent until then. DataError where it does not fit."""
     state = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
-    network.load_state_dict(state["network"])
-    average.load_state_dict(state["average"])
     try:
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"The checkpoint {path} is of another optimizer, or of an older version.",
+            f"The checkpoint {path} is of another network or optimizer, or of an older version.",
             "Train in another folder, or name the model it left as `start`.",
         ) from error
     return state["step"], state["processor_seconds"]

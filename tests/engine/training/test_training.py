@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from engine.cards import WEIGHTS
 from engine.errors import DataError, ModelError
 from engine.models import load_model
 from engine.networks import build
@@ -203,9 +204,53 @@ def test_what_is_known_is_told_to_no_network_that_cannot_hear_it(config):
 def test_a_checkpoint_of_another_optimizer_is_refused_with_a_way_on(config, tmp_path):
     losses_of(config, tmp_path / "run", stop_after=6)
     config.write_text("muon = true\n" + config.read_text())
-    with pytest.raises(DataError, match="another optimizer") as caught:
+    with pytest.raises(DataError, match="another network or optimizer") as caught:
         train(config, tmp_path / "run")
     assert "start" in caught.value.hint
+
+
+def test_a_checkpoint_of_another_network_is_refused_in_words(config, tmp_path):
+    losses_of(config, tmp_path / "run", stop_after=6)
+    config.write_text(re.sub(r"context = \d+", "context = 2", config.read_text()))
+    with pytest.raises(DataError, match="another network"):
+        train(config, tmp_path / "run")
+
+
+def test_a_run_that_had_ended_writes_its_model_again_also_under_another_name(config, tmp_path):
+    folder = train(config, tmp_path / "run")
+    weights = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).unlink()
+    assert (train(config, tmp_path / "run") / WEIGHTS).read_bytes() == weights
+    config.write_text(config.read_text().replace("tones", "others"))
+    assert (train(config, tmp_path / "run") / WEIGHTS).read_bytes() == weights
+    assert (tmp_path / "run" / "others" / WEIGHTS).exists()
+
+
+def test_weights_that_cannot_be_written_leave_those_before_them(config, tmp_path, monkeypatch):
+    folder = train(config, tmp_path / "run")
+    before = load_model(folder).denoiser.state_dict()
+
+    def cut(tensors, path):
+        path.write_bytes(b"half of it")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("engine.cards.save_file", cut)
+    with pytest.raises(OSError, match="full"):
+        train(config, tmp_path / "run")
+    after = load_model(folder).denoiser.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_tracks_without_any_of_the_sources_are_told(config, tmp_path):
+    config.write_text('sources = ["Bass", "Drums"]\n' + config.read_text())
+    with pytest.raises(DataError, match="nothing but silence") as caught:
+        train(config, tmp_path / "run")
+    assert "Bass.wav" in caught.value.hint
+
+
+def test_a_run_may_begin_at_its_full_rate(config, tmp_path):
+    config.write_text(config.read_text().replace("warmup = 3", "warmup = 0"))
+    assert np.isfinite(losses_of(config, tmp_path / "run", stop_after=2)).all()
 
 
 def test_what_is_not_installed_is_told(config, tmp_path, monkeypatch):
