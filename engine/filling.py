@@ -1,13 +1,14 @@
 """Fills the wanted cells of a song's grid, of any length and rate: stretch after stretch, each knowing what was made before it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine import tasks
-from engine.audio import Song, resample
+from engine.audio import Song, resample, resampled_frames
 from engine.chunks import cover
 from engine.diffusion.noise import Noise
 from engine.embedders import EMBEDDERS
@@ -26,6 +27,7 @@ from engine.pipeline import (
 )
 from engine.presets import Preset
 from engine.prompting import told
+from engine.repeats import repeat
 from engine.request import Request
 from engine.sampling import Sample, Style, sample
 from engine.stemgrid import StemGrid
@@ -47,7 +49,7 @@ def perform(
     Known cells come back bit for bit as they were given. Callbacks as in `separate`, which does plain separation.
     """
     model = told(model, request)
-    tasks.check(preset, model.spec)
+    tasks.check(preset, model.spec, request)
     if (song := _only_mixture(request, preset)) is not None:
         samples = song.samples() if isinstance(song, Song) else song
         return separate(
@@ -73,9 +75,9 @@ def perform_stretches(
         yield perform(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
         return
     song = song if isinstance(song, Song) else Song.of(song, request.sample_rate)
-    yield from separate_song(
-        told(model, request), song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample
-    )
+    model = told(model, request)
+    tasks.check(preset, model.spec, request)
+    yield from separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
 
 
 def _only_mixture(request: Request, preset: Preset) -> np.ndarray | Song | None:
@@ -94,12 +96,12 @@ def fill(
     sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
     """The grid with its wanted cells made: {source: (channels, frames)}, and "residual" where there is a mixture."""
-    spec = model.spec
+    spec, watch = model.spec, Watch(on_progress, cancelled)
+    grid = drafted(grid, watch.ask)
     gain = np.float32(gain_of(grid, model))
     song = _at_model_rate(grid, spec.sample_rate, gain)
     style = _style(grid, preset, model)
     pieces = cover(np.logical_not(song.mask.all(axis=0)), spec.chunk, spec.chunk // 3)
-    watch = Watch(on_progress, cancelled)
     watch.expect(len(pieces) * preset.calls)
     known, mask = song.known, song.mask.copy()
     for start, stop, keep in pieces:
@@ -114,6 +116,13 @@ def fill(
     if on_partial:
         on_partial(0, found)
     return found
+
+
+def drafted(grid: SongGrid, on_column: Callable[[], None] = lambda: None) -> SongGrid:
+    """The grid with its draft, found where the song repeats if it `repeats`, which may take seconds; on_column as in `repeat`."""
+    if not grid.repeats:
+        return grid
+    return replace(grid, draft=repeat(grid.known, grid.mask, grid.sample_rate, on_column), repeats=False)
 
 
 def gain_of(grid: SongGrid, model: Model) -> float:
@@ -136,7 +145,7 @@ def _at_model_rate(grid: SongGrid, rate: int, gain: np.float32) -> SongGrid:
     if grid.sample_rate == rate:
         mask = grid.mask
     else:
-        frames = resample(grid.known[0], grid.sample_rate, rate).shape[1]
+        frames = resampled_frames(grid.mask.shape[1], grid.sample_rate, rate)
         place = np.arange(frames) * grid.sample_rate / rate
         last = grid.mask.shape[1] - 1
         below, above = (np.clip(f(place).astype(int), 0, last) for f in (np.floor, np.ceil))
@@ -152,7 +161,7 @@ def _at_model_rate(grid: SongGrid, rate: int, gain: np.float32) -> SongGrid:
     mixture = None if grid.mixture is None else resample(grid.mixture, grid.sample_rate, rate) * gain
     known = move(grid.known)
     assert known is not None
-    return SongGrid(rate, known, mask, mixture, move(grid.draft), grid.like)
+    return SongGrid(rate, known, mask, mixture, move(grid.draft), like=grid.like)
 
 
 def _at_song_rate(stems: np.ndarray, rate: int, grid: SongGrid, gain: np.float32) -> np.ndarray:

@@ -146,7 +146,8 @@ def _sample(
     mixture = moved(torch.from_numpy(_padded(heard, model.spec.length_multiple)), model.device)
     channels = heard[0].shape[0]
     noise = Noise(preset.seed, [chunk.start for chunk in group for _ in range(channels)])
-    with torch.inference_mode():
+    without_gradients = torch.no_grad if preset.towards else torch.inference_mode  # in the latter nobody can take any
+    with without_gradients():
         stems = sample(model, StemGrid.to_separate(mixture, len(model.spec.sources)), preset, noise, watch.step).cpu()
     return [
         stems[i * channels : (i + 1) * channels, :, : chunk.length].transpose(0, 1).numpy().copy()
@@ -170,9 +171,8 @@ def active_rms(song: Song, on_block: Callable[[], None] = lambda: None) -> float
     powers = []
     for start in range(0, song.frames, second):
         on_block()
-        heard = blocks.take(start, min(start + second, song.frames))
-        if heard.shape[1] == second:
-            powers.append(np.square(heard, dtype=np.float64).mean())
+        start = min(start, song.frames - second)  # the last second is a whole one, too
+        powers.append(np.square(blocks.take(start, start + second), dtype=np.float64).mean())
     counted = np.array(powers)
     return float(np.sqrt(counted[counted >= counted.max() / 100].mean()))
 

@@ -5,6 +5,8 @@ similarity graphs"), here only to find what a sampler starts from: it enters the
 before, leaves it with what preceded one like the one behind, and changes from one place to another where both sound alike.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.likeness import FFT, FLOOR, HOP, Likeness
@@ -24,9 +26,12 @@ Piece = tuple[int, int, int]
 """start, stop, lag in samples: from start to stop the song is what it is `lag` before (after, where that is negative)."""
 
 
-def repeat(known: np.ndarray, mask: np.ndarray, sample_rate: int) -> np.ndarray | None:
+def repeat(
+    known: np.ndarray, mask: np.ndarray, sample_rate: int, on_column: Callable[[], None] = lambda: None
+) -> np.ndarray | None:
     """known: (sources, channels, frames), mask: bool (sources, frames), with wanted cells between two times. The same shape with
-    the wanted cells taken from elsewhere in the song; None where nothing there is of use."""
+    the wanted cells taken from elsewhere in the song; None where nothing there is of use. on_column: called now and then, and may
+    raise."""
     out, mask = known.copy(), mask.copy()
     longest, farthest = (round(seconds * sample_rate) for seconds in (LONGEST, FARTHEST))
     while not mask.all():
@@ -35,7 +40,7 @@ def repeat(known: np.ndarray, mask: np.ndarray, sample_rate: int) -> np.ndarray 
         gap = slice(start, stop if stop - start <= 1.5 * longest else start + longest)
         first = max(0, gap.start - farthest)
         song, told = out[..., first : gap.stop + farthest], mask[:, first : gap.stop + farthest]
-        pieces = _walk(Likeness(song, told), told, slice(gap.start - first, gap.stop - first), sample_rate)
+        pieces = _walk(Likeness(song, told), told, slice(gap.start - first, gap.stop - first), sample_rate, on_column)
         if not pieces:
             return None
         np.copyto(song, _filled(song, told, pieces, sample_rate), where=~told[:, None])
@@ -43,7 +48,7 @@ def repeat(known: np.ndarray, mask: np.ndarray, sample_rate: int) -> np.ndarray 
     return out
 
 
-def _walk(like: Likeness, mask: np.ndarray, gap: slice, sample_rate: int) -> list[Piece]:
+def _walk(like: Likeness, mask: np.ndarray, gap: slice, sample_rate: int, on_column: Callable[[], None]) -> list[Piece]:
     """What fills the gap at the least cost, by dynamic programming over its columns and a few lags; empty where nothing does."""
     around, near, short = (round(seconds * sample_rate / HOP) for seconds in (AROUND, NEAR, SHORTEST_LAG))
     first, behind = min(gap.start // HOP, like.columns - 1), gap.stop // HOP
@@ -63,6 +68,7 @@ def _walk(like: Likeness, mask: np.ndarray, gap: slice, sample_rate: int) -> lis
     once_more = np.isin(lags - lags[:, None], onwards[:1]) & (sides[1].size == 0)
     total, came = _at(entry, lags), []
     for column in inside:
+        on_column()
         off_middle = abs(2 * column - inside[0] - inside[-1]) / len(inside)
         changed = total[:, None] + np.where(once_more, 0, _change(like, column - lags, CHANGE * (1 + off_middle)))
         came.append(changed.argmin(0))

@@ -39,7 +39,7 @@ def sample(
 ) -> Tensor:
     """Sources of `grid`, (batch, sources, samples), at the model's rate and level. on_step: called preset.calls times.
 
-    draft: of that shape, what sampling starts from beside noise: draft + draft_sigma z where the preset has one, else sigma_max
+    draft: of that shape, what wanted cells start from beside noise: draft + draft_sigma z where the preset has one, else sigma_max
     (k z + (1 - k) draft / sigma_data) with k = preset.fresh (Levy et al. 2023, section 3; the unit of the draft is ours).
     ResourceError when memory does not do for one item.
     """
@@ -97,7 +97,7 @@ def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
     denoiser = guided(model.denoiser, grid, preset, model, noise, sigmas, style)
     x = preset.temperature * noise.like(grid.known)
     if draft is not None and not near:
-        x = preset.fresh * x + (1 - preset.fresh) * draft / model.spec.sigma_data
+        x = torch.where(grid.known_mask, x, preset.fresh * x + (1 - preset.fresh) * draft / model.spec.sigma_data)
     clean = torch.where(grid.known_mask, grid.known, draft if near else 0)
     if preset.wiener and draft is None and grid.mixture is not None and isinstance(model.denoiser, LocalGaussian):
         left, holds = mixture_of(grid, preset.likelihood)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio import Song, check_audio
+from engine.audio import Song, check_audio, check_format
 from engine.chunks import fade
 from engine.denoiser import ModelSpec
 from engine.errors import AudioError, PresetError
 from engine.presets import Preset
-from engine.repeats import repeat
 from engine.request import Request
 
 
@@ -20,7 +19,8 @@ class SongGrid:
 
     known: (sources, channels, frames) float32, zero where nothing is known. mask: bool (sources, frames), true where it is.
     mixture: (channels, frames), what the sources add up to, or None. draft: as known, what the wanted cells start from beside
-    noise, or None. like: (channels, any), the clip that wanted sources shall sound like, or None.
+    noise, or None. repeats: they start from where the song repeats, which is still to be found (filling.drafted).
+    like: (channels, any), the clip that wanted sources shall sound like, or None.
     """
 
     sample_rate: int
@@ -28,12 +28,14 @@ class SongGrid:
     mask: np.ndarray
     mixture: np.ndarray | None = None
     draft: np.ndarray | None = None
+    repeats: bool = False
     like: np.ndarray | None = None
 
 
 def generate(request: Request, spec: ModelSpec) -> SongGrid:
     """Total generation (MSDM, section 4.1): nothing is known; sources that are not wanted rest."""
     frames = _frames(request.seconds, request.sample_rate, "seconds")
+    check_format(request.channels, frames, request.sample_rate)
     rows = _wanted(request, spec, spec.sources)
     return _grid(request, spec, {}, frames, request.channels, rows)
 
@@ -46,12 +48,12 @@ def accompany(request: Request, spec: ModelSpec) -> SongGrid:
 
 
 def separate(request: Request, spec: ModelSpec) -> SongGrid:
-    """Posterior separation (MSDM, section 4.2) of the given mixture; given stems are known parts of it."""
+    """Posterior separation (MSDM, section 4.2) of the given mixture; given stems are known parts of it, all others are made."""
     if request.mixture is None:
         raise PresetError("There is no mixture to separate.", "Give one.")
     rows = [name for name in spec.sources if name not in request.stems]
     size = (request.mixture.shape[1], request.mixture.shape[0])
-    return _grid(request, spec, _given(request, spec, needed=False), *size, _wanted(request, spec, rows))
+    return _grid(request, spec, _given(request, spec, needed=False), *size, rows)
 
 
 def infill(request: Request, spec: ModelSpec) -> SongGrid:
@@ -120,24 +122,27 @@ TASKS: dict[str, Callable[[Request, ModelSpec], SongGrid]] = {
 }
 
 
-def check(preset: Preset, spec: ModelSpec) -> None:
-    """PresetError unless the model can do what the preset asks."""
+def check(preset: Preset, spec: ModelSpec, request: Request | None = None) -> None:
+    """PresetError unless the model can do what the preset asks, for this request where one is given."""
+    mixture = preset.task == "separate" if request is None else request.mixture is not None
     if preset.task not in TASKS:
         raise PresetError(f"There is no task called '{preset.task}'.", f"Tasks: {', '.join(TASKS)}.")
     if preset.towards and preset.towards not in spec.sources:
         raise PresetError(
             f"This model has no source called '{preset.towards}' to sound like.", f"Sources: {', '.join(spec.sources)}."
         )
-    if preset.task == "separate" and preset.likelihood == "conditional" and not spec.conditional:
+    if mixture and preset.likelihood == "conditional" and not spec.conditional:
         raise PresetError(
             "This model was not trained to hear the mixture, so the conditional likelihood cannot be used with it.",
-            "Use --preset separate-dirac or --preset separate-gaussian.",
+            "Use the likelihood dirac or gaussian, as --preset separate-dirac and --preset separate-gaussian do.",
         )
-    if preset.likelihood == "dirac" and preset.constrained not in spec.sources and not spec.text:
+    if mixture and preset.likelihood == "dirac" and preset.constrained not in spec.sources and not spec.text:
         raise PresetError(
             f"This model has no source called '{preset.constrained}' to constrain.",
-            f"Sources: {', '.join(spec.sources)}.",
+            f"Set `constrained` in a preset to one of its sources: {', '.join(spec.sources)}.",
         )
+    if request is not None:
+        _known_names(request.wanted, spec)
 
 
 def _given(
@@ -164,7 +169,6 @@ def _given(
 
 def _wanted(request: Request, spec: ModelSpec, by_default: list[str] | tuple[str, ...]) -> list[str]:
     """Sources to make, in the model's order."""
-    _known_names(request.wanted, spec)
     wanted = request.wanted or by_default
     idle = [name for name in request.prompts if name not in {*wanted, *request.stems, *request.after}]
     if idle:
@@ -219,9 +223,7 @@ def _hole(request: Request, spec: ModelSpec) -> SongGrid:
 
 def _from_repeat(request: Request, grid: SongGrid) -> SongGrid:
     """Where prompts or a mixture say what the wanted cells are, a repeat would only stand in their way."""
-    if request.prompts or grid.mixture is not None:
-        return grid
-    return _with(grid, draft=repeat(grid.known, grid.mask, grid.sample_rate))
+    return _with(grid, repeats=not request.prompts and grid.mixture is None)
 
 
 def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, ...]) -> np.ndarray:
@@ -251,12 +253,12 @@ def _frames(seconds: float, sample_rate: int, name: str) -> int:
 def _stretch(request: Request, stems: Mapping[str, np.ndarray]) -> slice:
     """From start to stop in samples; PresetError unless it lies inside the song."""
     frames, _ = _size(stems)
-    start = round(request.start * request.sample_rate)
-    stop = round(request.stop * request.sample_rate) if request.stop else frames
-    if not 0 <= start < stop <= frames:
-        raise PresetError(
-            f"The stretch from {request.start:g} s to {stop / request.sample_rate:g} s is not inside the song, "
-            f"which has {frames / request.sample_rate:g} s.",
-            "Set --from and --to.",
-        )
-    return slice(start, stop)
+    start, stop = request.start, request.stop or frames / request.sample_rate
+    if np.isfinite([start, stop]).all():
+        cells = slice(round(start * request.sample_rate), round(stop * request.sample_rate))
+        if 0 <= cells.start < cells.stop <= frames:
+            return cells
+    raise PresetError(
+        f"The stretch from {start:g} s to {stop:g} s is not inside the song, which has {frames / request.sample_rate:g} s.",
+        "Set --from and --to.",
+    )

@@ -96,7 +96,7 @@ def _made(model: Model, truth: np.ndarray, rate: int, hole: slice, preset: Prese
     plain = dataclasses.replace(preset, known="replacement", resamples=1, steps=preset.steps * preset.resamples)
 
     def by(preset: Preset, draft: np.ndarray | None) -> np.ndarray:
-        made = fill(model, dataclasses.replace(grid, draft=draft), preset)
+        made = fill(model, dataclasses.replace(grid, draft=draft, repeats=False), preset)
         return np.stack([made[name] for name in model.spec.sources])
 
     return {

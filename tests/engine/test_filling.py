@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.models import SOURCES, write_tiny_model
+from support.models import SOURCES, write_tiny_model, write_tiny_paper_model
 
 from engine.errors import AudioError, Cancelled, PresetError
-from engine.filling import fill, perform
+from engine.filling import fill, perform, perform_stretches
 from engine.models import Model, load_model
 from engine.presets import load_preset
 from engine.request import Request
@@ -225,3 +225,68 @@ def test_an_embedder_that_returns_nan_is_told(model, monkeypatch):
     )
     with pytest.raises(PresetError, match="NaN"):
         perform(model, REQUESTS["restyle"], quick("restyle"))
+
+
+def test_a_model_needs_the_constrained_source_only_where_there_is_a_mixture(tmp_path):
+    model = load_model(write_tiny_paper_model(tmp_path / "paper", ("vocals", "other")))
+    given = {"other": stem(frames=8192)}
+    for task, request in (("generate", Request(RATE, seconds=0.2)), ("accompany", Request(RATE, given))):
+        assert np.abs(perform(model, request, quick(task, likelihood="dirac"))["vocals"]).max() > 0
+    against = Request(RATE, given, mixture=given["other"], start=0.1, stop=0.2)
+    with pytest.raises(PresetError, match="'bass' to constrain"):
+        perform(model, against, quick("infill", likelihood="dirac"))
+    with pytest.raises(PresetError, match="not trained to hear the mixture"):
+        perform(model, against, quick("infill", likelihood="conditional"))
+
+
+def test_a_separation_makes_all_that_is_not_given_and_knows_the_names_it_is_told(model):
+    mixture = stem(seed=1) + stem(seed=2)
+    for known in ({}, {"bass": stem(seed=1)}):
+        unknown = Request(RATE, known, mixture=mixture, wanted=("vocals",))
+        for run in (perform, lambda *told: list(perform_stretches(*told))):
+            with pytest.raises(PresetError, match="'vocals'"):
+                run(model, unknown, quick("separate"))
+        made = perform(model, Request(RATE, known, mixture=mixture, wanted=("guitar",)), quick("separate"))
+        assert all(np.abs(made[name]).max() > 0 for name in SOURCES)
+
+
+def test_a_separation_may_be_pulled_towards_a_class(model):
+    request = Request(RATE, mixture=stem(seed=1))
+    made, plain = (perform(model, request, quick("separate", **more)) for more in ({"towards": "drums"}, {}))
+    assert not np.array_equal(made["drums"], plain["drums"])
+
+
+def test_what_sounds_only_in_the_last_part_of_a_second_is_enough_to_go_by(model):
+    bass = stem(frames=round(1.9 * RATE), seed=1)
+    bass[:, : RATE + 100] = 0
+    made = perform(model, Request(RATE, {"bass": bass}, start=0.0, stop=1.0), quick("infill"))
+    assert np.array_equal(made["bass"][:, RATE:], bass[:, RATE:])
+
+
+def test_a_search_for_a_repeat_can_be_stopped_and_no_request_makes_it_unasked(model):
+    grid, calls = TASKS["infill"](REQUESTS["infill"], model.spec), 0
+    assert grid.repeats
+    assert grid.draft is None
+
+    def on_step(fraction):
+        nonlocal calls
+        calls += 1
+
+    asked = iter([False, True])
+    with pytest.raises(Cancelled):
+        fill(model, grid, quick("infill"), on_progress=on_step, cancelled=lambda: next(asked))
+    assert calls == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "request_", "error"),
+    [
+        ("generate", Request(0, seconds=1.0), AudioError),
+        ("generate", Request(10**7, seconds=1.0), AudioError),
+        ("infill", Request(RATE, STEMS, start=float("nan")), PresetError),
+        ("infill", Request(RATE, STEMS, start=0.1, stop=float("inf")), PresetError),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_words(model, task, request_, error):
+    with pytest.raises(error):
+        perform(model, request_, quick(task))

@@ -11,7 +11,7 @@ from engine.denoiser import ModelSpec
 from engine.errors import AudioError, Cancelled, PresetError
 from engine.evaluation.priors import IndependentGaussians
 from engine.models import Model, load_model
-from engine.pipeline import RESIDUAL, separate, separate_song
+from engine.pipeline import RESIDUAL, active_rms, separate, separate_song
 from engine.presets import load_preset
 
 RATE = 22050
@@ -209,6 +209,14 @@ def test_a_model_that_cannot_hear_the_mixture_says_so(exact):
     with pytest.raises(PresetError, match="separate-dirac") as caught:
         separate(exact, music(0.2, RATE, 1), RATE, load_preset())
     assert "not trained" in caught.value.message
+
+
+def test_the_last_part_of_a_second_is_heard_like_any_other(tiny):
+    """A hit 1.4 s into 1.9 s: it is all there is to bring to a level."""
+    song = np.zeros((1, round(1.9 * RATE)), np.float32)
+    song[:, -RATE // 2 :] = music(0.5, RATE, 1)
+    assert np.abs(separate(tiny, song, RATE, load_preset())["drums"]).max() > 0
+    assert active_rms(Song.of(song, RATE)) == pytest.approx(np.sqrt(np.mean(song[:, -RATE:] ** 2)))
 
 
 def test_an_unknown_constrained_source_is_named(tiny):

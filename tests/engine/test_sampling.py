@@ -82,6 +82,18 @@ def test_a_separation_may_start_on_the_way_to_wieners_filter_where_the_model_kno
     torch.testing.assert_close(start(others), known)
 
 
+def test_a_draft_is_what_wanted_cells_start_from_and_known_ones_start_from_what_is_known(tiny, monkeypatch):
+    monkeypatch.setitem(SAMPLERS, "euler", lambda denoiser, x, *_: x)
+    known, mask = torch.zeros(1, 4, 20_000), torch.zeros(1, 4, 20_000, dtype=torch.bool)
+    mask[:, 1, 5000:] = True
+    known[mask] = 0.2
+    preset = load_preset("regenerate", fresh=0.5, sigma_max=2.0)
+    noise = 2 * preset.temperature * Noise(0, [0]).like(known)
+    start = sample(tiny, StemGrid(known, mask), preset, Noise(0, [0]), lambda: None, draft=torch.full_like(known, 0.2))
+    torch.testing.assert_close(start[mask], (known + noise)[mask])
+    torch.testing.assert_close(start[~mask], 0.5 * noise[~mask] + 2 * 0.5 * 0.2 / tiny.spec.sigma_data)
+
+
 def test_what_does_not_fit_at_all_is_an_error_with_words(tiny):
     with pytest.raises(ResourceError, match="not enough memory"):
         separate(cramped(tiny, 0, MemoryError())[0], SONG[:, :20_000], 44_100, PRESET)
