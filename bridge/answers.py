@@ -1,6 +1,5 @@
 """What clients say over ZeroMQ, and how each message is answered; who is there, and who has gone."""
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from bridge.audio import SHA256
 from bridge.contexts import Contexts, Gathering
 from bridge.delivery import Delivery
 from bridge.doors import Doors, is_local
-from bridge.errors import BridgeError, ContextError, DamagedChunk, ProtocolError
+from bridge.errors import BridgeError, DamagedChunk, ProtocolError
 from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
 from bridge.lane import Lanes, Placed
@@ -43,13 +42,12 @@ from engine.recipe import package_version
 if TYPE_CHECKING:
     from bridge.server import Server
 
-log = logging.getLogger("stemweave")
-
 TAKEN_OVER = (
     errors.TAKEN,
     "Another client asked for this job.",
     "It gets the stems; ask again under another UUID to have them here too.",
 )
+ON_FILES = (errors.TAKEN, "This job is one on files of the server's machine.", "Ask under another UUID.")
 TRACK_GONE = (
     errors.CONTEXT,
     "A track of the session is gone that this job was to listen to.",
@@ -71,6 +69,7 @@ class Answers:
         self._intake, self._proofs, self._lanes = intake, proofs, lanes
         self.heard: dict[bytes, float] = {}
         self._contexts = Contexts()
+        self._came: set[bytes] = set()  # clients that said hello and joined no context since
         self._owed: Counter[tuple[bytes, str, int]] = (
             Counter()
         )  # client, job and its acceptance to chunks that were taken, and not said so yet
@@ -99,7 +98,7 @@ class Answers:
             except ProtocolError as error:
                 self._delivery.fail(client, errors.PROTOCOL, error.message, error.hint)
             except Exception as error:
-                self._fail_job(client, getattr(message, "job", ""), *_refusal(error))
+                self._fail_job(client, getattr(message, "job", ""), *errors.told_of(error))
 
         for stored in self._intake.written():
             self._stored(*stored)
@@ -137,6 +136,7 @@ class Answers:
                 "Update the older of the two.",
             )  # fmt: skip
             return
+        self._came.add(client)
         event("client came", client=client, name=message.client[:64], protocol=message.version[:16])
         most = {
             "frames": protocol.MAX_FRAMES, "jobs": protocol.MAX_JOBS, "payload": protocol.MAX_PAYLOAD,
@@ -157,6 +157,9 @@ class Answers:
 
     def _submit(self, client: bytes, message: Submit, _: Payload) -> None:
         job = self._server.jobs.by_id.get(message.job)
+        if job is not None and job.order.audio is None:  # asked for by OSC, where its stems are files
+            self._delivery.fail(client, *ON_FILES, job=message.job)
+            return
         if job is not None:
             self._asked_again(client, job, message)
             return
@@ -247,7 +250,8 @@ class Answers:
         client, end = gathering.due[0]
         assert job.order.audio is not None
         wanted = end - job.received
-        self._delivery.send(client, Give(job.id, job.received, wanted, gathering.position, job.order.audio.channels))
+        position = gathering.position + gathering.parts[0].frames - wanted  # after what it gave before a cut
+        self._delivery.send(client, Give(job.id, job.received, wanted, position, job.order.audio.channels))
         self._delivery.send(client, Credit(job.id, protocol.CREDIT))
 
     def _join(self, client: bytes, message: Join, _: Payload) -> None:
@@ -255,8 +259,10 @@ class Answers:
         before = self._contexts.join(client, message.context, message.track)
         for context in {message.context, left} - {""}:
             self._tell_tracks(context)
-        for job in self._server.jobs.by_id.values():  # a track that is back under another connection gives what it owes
-            if job.state == "uploading" and job.gathering and before in dict(job.gathering.due):
+        is_back = client in self._came or before
+        self._came.discard(client)
+        for job in self._server.jobs.by_id.values():  # a track that is back after a cut gives what it owes
+            if is_back and job.state == "uploading" and job.gathering:
                 job.gathering.replace(before, client)
                 if job.takes_from(client):
                     self._ask_to_give(job, job.gathering)
@@ -303,7 +309,7 @@ class Answers:
                 self._begin(job)
             self._owe(client, job, acceptance)
         except Exception as error:
-            self._delivery.end(job, "failed", _refusal(error))
+            self._delivery.end(job, "failed", errors.told_of(error))
 
     def _begin(self, job: Job) -> None:
         """All of its audio is here. Whether it is what was announced is found out while it is computed."""
@@ -320,7 +326,7 @@ class Answers:
             job.found, job.checked = found, time.monotonic()
             self._server.judge(job)
         else:
-            self._server.fail(job, _refusal(found))
+            self._server.fail(job, errors.told_of(found))
 
     def _owe(self, client: bytes, job: Job, acceptance: int) -> None:
         """Credit for one chunk more."""
@@ -353,7 +359,7 @@ class Answers:
         self._delivery.send(client, Pong(self._server.session))
 
     def _bye(self, client: bytes, _m: Bye, _: Payload) -> None:
-        self._leave(client)
+        self._leave(client, has_all=True)
 
     def _job(self, client: bytes, job: str) -> Job | None:
         """A client's own job; another's is as good as none."""
@@ -366,8 +372,10 @@ class Answers:
         for client in [client for client, heard in self.heard.items() if looked - heard > after]:
             self._leave(client)
 
-    def _leave(self, client: bytes) -> None:
-        """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished and was told."""
+    def _leave(self, client: bytes, has_all: bool = False) -> None:
+        """Nobody is left to compute for: cancel what is open and not to be kept, forget what is finished. has_all: it says so
+        itself, so that this goes for what is kept as well, if it was told of its end."""
+        self._came.discard(client)
         if self.heard.pop(client, None):
             event("client left", client=client)
         context = self._contexts.leave(client)
@@ -377,9 +385,9 @@ class Answers:
             if job.state == "uploading" and job.gathering and client in dict(job.gathering.due):
                 self._delivery.end(job, "failed", TRACK_GONE)
         for job in self._server.jobs.of(client):
-            told = job.announced
+            served = has_all and job.announced
             job.leave()
-            if job.keep and not told:
+            if job.keep and not served:
                 continue
             if job.state == "running":
                 self._server.cancel(job)
@@ -387,17 +395,6 @@ class Answers:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self._server.jobs.forget(job)
         self._server.jobs.make_room()
-
-
-def _refusal(error: Exception) -> limits.Refusal:
-    """How a job's client is told of an error. A fault of ours must not cost the other clients their server."""
-    if isinstance(error, BridgeError):
-        return errors.CONTEXT if isinstance(error, ContextError) else errors.DAMAGED, error.message, error.hint
-    if isinstance(error, OSError):
-        said = f"The audio cannot be kept: {error.strerror}."
-        return "no_resource", said, "Free some space on the server's disk, then try again."
-    log.error("fault in answering a message", exc_info=error)
-    return errors.INTERNAL, "The server made a mistake.", ""
 
 
 def _can_be_named(folder: Path) -> bool:

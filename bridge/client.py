@@ -101,8 +101,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._send(Bye())
-            self._socket.linger = 200
+            if not self._socket.closed:
+                self._send(Bye())
+                self._socket.linger = 200
         finally:
             self.close()
 
@@ -188,11 +189,14 @@ class Client:
             list(request.wanted), request.start, request.stop, request.seconds, keep, dict(request.prompts),
             request.mixture_prompt, lane=lane,
         )  # fmt: skip
-        self._heard, self._keeps = time.monotonic(), keep
+        self._heard, self._keeps, self._restarted = time.monotonic(), keep, False
         self._send(submit)
         asked = busy = False
         while transfer.result is None:
             received = self._receive(0 if busy else 0.1)
+            if self._restarted and transfer.known and not keep:
+                raise BridgeError("The server was restarted and does not know this job any more.", "Ask for it again.")
+            self._restarted = False  # before it was asked, or it goes on with the job
             if received is not None:
                 transfer.handle(*received)
             busy = received is not None or transfer.work()
@@ -227,9 +231,6 @@ class Client:
                 self._drain()
             if time.monotonic() - self._heard > (KEPT_SILENT_AFTER if self._keeps else SILENT_AFTER):
                 raise BridgeError(f"The server at {self.address} has fallen silent.", HINT)
-            if self._restarted and not self._keeps:
-                self._restarted = False
-                raise BridgeError("The server was restarted and does not know this job any more.", "Ask for it again.")
             return self._inbox.popleft() if self._inbox else None
 
     def _stay_alive(self) -> None:

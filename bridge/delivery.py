@@ -40,7 +40,7 @@ class Delivery:
 
     def wrote(self, job: Job, stem: str, path: str) -> None:
         """A stem is a file now."""
-        if self._osc and job.owner:
+        if self._osc and job.owner and not isinstance(job.owner, bytes):
             self._osc.wrote(job, stem, path)
 
     def queue(self, job: Job, first: int, have: Mapping[str, int] = MappingProxyType({})) -> None:
@@ -108,7 +108,8 @@ class Delivery:
         else:
             assert job.error is not None
             self.fail(job.owner, *job.error, job=job.id)
-        for old in [other for other in self._jobs.of(job.owner) if other.announced][: -protocol.KEPT_JOBS]:
+        told = [other for other in self._jobs.of(job.owner) if other.announced and other is not job]
+        for old in told[: 1 - protocol.KEPT_JOBS]:
             self._jobs.forget(old)
 
     def end(self, job: Job, state: State, error: Refusal | None = None) -> None:

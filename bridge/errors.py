@@ -1,5 +1,7 @@
 """Errors on the wire: every error of the engine has a code here, and the bridge adds its own."""
 
+import logging
+
 from engine import errors
 from engine.errors import StemweaveError
 
@@ -73,6 +75,18 @@ class RemoteError(BridgeError):
 
     def __reduce__(self):
         return type(self), (self.code, self.message, self.hint, self.retryable)
+
+
+def told_of(error: Exception) -> tuple[str, str, str]:
+    """Code, message and hint by which whoever asked is told of an error in answering. A fault of ours must not cost the other
+    clients their server."""
+    if isinstance(error, BridgeError):
+        return CONTEXT if isinstance(error, ContextError) else DAMAGED, error.message, error.hint
+    if isinstance(error, OSError):
+        said = f"The audio cannot be kept: {error.strerror}."
+        return "no_resource", said, "Free some space on the server's disk, then try again."
+    logging.getLogger("stemweave").error("fault in answering a message", exc_info=error)
+    return INTERNAL, "The server made a mistake.", ""
 
 
 def code_of(error: BaseException) -> str:

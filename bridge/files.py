@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.audio import Song, open_audio, read_audio, writing
-from engine.errors import AudioError, PresetError
+from engine.errors import AudioError, PresetError, ResourceError
 from engine.recipe import NAME, Recipe
 from engine.request import AFTER, MIXTURE, Request
 
@@ -54,6 +54,16 @@ def read_parts(paths: dict[str, Path]) -> tuple[int, list[tuple[str, np.ndarray 
         told = ", ".join(f"{paths[role].name} {a.sample_rate} Hz" for role, a in audio.items())
         raise AudioError(f"The files differ in sample rate: {told}.", "Export them at one rate.")
     return rates.pop(), [(role, a if isinstance(a, Song) else a.samples) for role, a in audio.items()]
+
+
+def spare(given: Iterable[Path], folder: Path, names: Iterable[str]) -> None:
+    """ResourceError where a stem of one of these names would replace, in the folder, what it is made from."""
+    places = [folder / f"{name}.wav" for name in names]
+    for path in given:
+        if any(place.exists() and place.samefile(path) for place in places):
+            raise ResourceError(
+                f"A stem called {path.name} would replace what it is made from.", "Choose another folder for the stems."
+            )
 
 
 def write_stems(

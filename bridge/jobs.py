@@ -6,6 +6,7 @@ A job that is to be kept is also put down in the ledger at every change: it outl
 import hashlib
 import logging
 import os
+import re
 import shutil
 import time
 from collections import Counter, deque
@@ -34,6 +35,7 @@ QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
 MOST_AUDIO = 1000  # pieces of audio that no job has
 FRESH = 10.0  # seconds for which audio that was found whole is believed to be so still
 UNKNOWN = "unknown"  # in place of a SHA-256
+FOLDER = re.compile("[0-9a-f]{32}")  # of a job
 INPUT = "input.f32"  # a job's audio, in its folder
 
 
@@ -231,7 +233,7 @@ class Jobs:
                     self.enqueue(job)
         known = {self.audio.folder} | {job.order.folder for job in self.by_id.values()}
         for path in self.folder.iterdir():
-            if path.is_dir() and path not in known:
+            if FOLDER.fullmatch(path.name) and path.is_dir() and path not in known:  # what else lies there is not ours
                 shutil.rmtree(path, ignore_errors=True)
 
     def add(self, job: Job) -> Job:
@@ -271,6 +273,7 @@ class Jobs:
             self.audio.keep(job.found, job.order.folder / INPUT)
 
     def folder_for(self, job: str) -> Path:
+        """Where a job has its audio; FOLDER is what such a name looks like."""
         return self.folder / hashlib.sha256(job.encode()).hexdigest()[:32]
 
     def enqueue(self, job: Job, first: bool = False) -> None:
@@ -295,7 +298,10 @@ class Jobs:
         return self._latest
 
     def of(self, owner: Any) -> list[Job]:
-        return [job for job in self.by_id.values() if job.owner == owner]
+        """An owner's jobs, that which somebody asked for or that ended last at the end."""
+        return sorted(
+            (job for job in self.by_id.values() if job.owner == owner), key=lambda job: self._used.get(job.id, 0)
+        )
 
     def note(self, job: Job) -> None:
         """Put down how a job stands. On a full disk the ledger falls behind: after a crash the job is done again."""

@@ -21,7 +21,7 @@ from bridge.delivery import Delivery
 from bridge.dispatch import Dispatch
 from bridge.doors import Doors
 from bridge.errors import Refused
-from bridge.folders import Folders
+from bridge.folders import Folders, is_path
 from bridge.intake import Intake
 from bridge.jobs import OPEN, QUOTA, Job, Jobs, Order
 from bridge.lane import Lanes
@@ -212,8 +212,10 @@ class Server:
         return CLOSED if self.closing else self._limits.of_order(client, order) or self._unknown_preset(order.preset)
 
     def _unknown_preset(self, preset: str) -> Refusal | None:
-        if self.worker.ready and preset not in self.worker.presets:
-            return "bad_preset", f"There is no preset called '{preset}'.", f"Presets: {', '.join(self.worker.presets)}."
+        """As far as it can be told without the engine: a path is looked at by the worker, and a list that is empty says nothing."""
+        known = self.worker.presets if self.worker.ready else []
+        if known and preset not in known and not is_path(preset):
+            return "bad_preset", f"There is no preset called '{preset}'.", f"Presets: {', '.join(known)}."
         return None
 
     def submit_files(

@@ -68,7 +68,8 @@ class Audio:
 class Transfer:
     """One job's audio, both ways, and how it ended. send: takes the frames of a message. expected: frames of a stem, probably.
     hash_later: the SHA-256 was not told with the job, and is made of the audio once that was sent. lane: audio may go beside the
-    socket. out_of_reach: it could not be had there, so the job has to be asked for again. result: the stems, once all are here."""
+    socket. out_of_reach: it could not be had there, so the job has to be asked for again. known: the server had the job. result:
+    the stems, once all are here."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class Transfer:
         self._hashing = Hashing()
         self._lane: Lane | None = None
         self._beside: Beside | None = None
-        self._accepted = False
+        self._accepted = self.known = False
         self.stems: dict[str, Stem] = {}
         self._rooms: list[np.ndarray] = []
         self.told = 0
@@ -116,7 +117,7 @@ class Transfer:
             raise CancelledError()
         elif isinstance(message, Error):
             raise RemoteError(message.code, message.message, message.hint, message.retryable)
-        elif isinstance(message, Done):
+        elif isinstance(message, Done) and self._accepted:  # else of before a cut; it is said again
             self._finish(message)
 
     def ask_again(self) -> dict[str, int]:
@@ -126,7 +127,7 @@ class Transfer:
         return {name: stem.filled for name, stem in self.stems.items()}
 
     def _begin(self, message: Accepted) -> None:
-        self.sent, self._accepted = message.received, True
+        self.sent, self._accepted, self.known = message.received, True, True
         self._to_say = self._hash_later and message.state in ("uploading", "queued", "running")
         self._credit = self._window = self._owed = 0
         if message.state == "uploading":  # another's lane may be in an answer that a cut held up

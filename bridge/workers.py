@@ -43,6 +43,7 @@ class Desk:
     def __init__(self, connection: Any, cancel: Any, number: int, order: Order, folders: Folders):
         self._connection, self._cancel, self._number, self.order = connection, cancel, number, order
         self.folders = folders
+        self.peak = Peak()
         self._last = 0.0
         self._hashes: dict[str, Any] = {}
 
@@ -71,16 +72,22 @@ class Desk:
     def wrote(self, stem: str, path: Path) -> None:
         self._connection.send(("wrote", self.order.job, stem, str(path)))
 
+    def begin(self) -> None:
+        """What the job's memory is counted from: its model stays for the next."""
+        self.peak = Peak()
+
     def cancelled(self) -> bool:
         return self._cancel.value == self._number
 
 
 def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from files to files."""
-    from bridge.files import read_parts, stem_paths, write_stems
+    from bridge.files import read_parts, spare, stem_paths, write_stems
     from engine.audio import Song
     from engine.filling import perform, perform_stretches
     from engine.finished import Finished
+    from engine.pipeline import RESIDUAL
+    from engine.prompting import told_card
     from engine.recipe import NAME, recipe_of
     from engine.request import Request
 
@@ -108,6 +115,7 @@ def perform_order(desk: Desk) -> None:
     rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
     request = Request.of(rate, parts, **order.settings)
     out = inside(order.out)
+    spare(paths.values(), out, [*told_card(model.card, request).spec.sources, RESIDUAL])
     inside(out / NAME)  # it would follow a link of that name, while stems replace one
     ours = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -133,6 +141,7 @@ def _prepared(desk: Desk) -> tuple[Any, Any]:
     if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
         desk.folders.inside(preset.model)
     model = _model(preset.model, preset.device, preset.backend, desk.cancelled)
+    desk.begin()
     return replace(preset, backend=model.backend), model
 
 
@@ -220,13 +229,13 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
 
 
 def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
-    job, started, peak = desk.order.job, time.monotonic(), Peak()
+    job, started = desk.order.job, time.monotonic()
     try:
         heard, audio = _heard(desk), desk.order.audio
         if heard and audio and heard != (audio.sha256 or heard):
             return ("error", job, DAMAGED, "The audio was damaged on the server's disk.", "Send it again.")
         run(desk)
-        return ("done", job, time.monotonic() - started, desk.digests(), peak.bytes(), heard)
+        return ("done", job, time.monotonic() - started, desk.digests(), desk.peak.bytes(), heard)
     except Cancelled:
         return ("cancelled", job)
     except StemweaveError as error:

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import soundfile
 
+from bridge import files
 from bridge.cli import ticket
 from bridge.cli.console import err, interrupt_flag, out, print_json, progress_bar
 from bridge.client import ADDRESS, Client, find_server
 from bridge.doors import is_loopback
 from bridge.errors import BridgeError, RemoteError
-from bridge.files import write_stems
+from bridge.folders import is_path
 from engine.errors import Cancelled, ResourceError
 from engine.recipe import NAME, Recipe
 from engine.request import Request
@@ -37,13 +38,8 @@ def prepare(folder: Path) -> None:
 
 def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) -> None:
     """Nothing the user has is replaced unasked; what was given to work with never is."""
-    places = [folder / f"{name}.wav" for name in names]
-    for path in given:
-        if any(place.exists() and place.samefile(path) for place in places):
-            raise ResourceError(
-                f"A stem called {path.name} would replace what it is made from.", "Choose another folder with -o."
-            )
-    there = [place.name for place in places if place.exists()]
+    files.spare(given, folder, names)
+    there = [f"{name}.wav" for name in names if (folder / f"{name}.wav").exists()]
     if there and not overwrite:
         raise ResourceError(
             f"{folder} already holds {', '.join(there)}.", "Choose another folder, or add --overwrite to replace them."
@@ -65,8 +61,11 @@ def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: st
 def run(
     request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str, folder: Path
 ) -> Generator[dict[str, np.ndarray]]:
-    """On the server that is named; where none is, on the one that answers at the usual address, else here. A server goes on when
-    this program or the connection ends; the ticket in `folder` finds the job again. Stretches as of `engine.perform_stretches`."""
+    """On the server that is named, which keeps the stems until all are taken; where none is, on the one that answers at the usual
+    address, else here. A server goes on when this program or the connection ends; the ticket in `folder` finds the job again.
+    Stretches as of `engine.perform_stretches`."""
+    if is_path(preset):  # a server works in another folder than the user
+        preset = str(Path(preset).resolve())
     with progress_bar(title) as progress, interrupt_flag() as cancelled:
         if server is None:
             server = ADDRESS if find_server(ADDRESS) else "none"
@@ -80,13 +79,17 @@ def run(
                     stems = client.perform(
                         request, preset, overrides, on_progress=progress, cancelled=cancelled, job=job, keep=True
                     )
+                    try:
+                        yield stems
+                    except GeneratorExit:  # they could not be written: without a goodbye the server keeps them
+                        client.close()
+                        raise
             except (Cancelled, RemoteError):
                 ticket.drop(folder)
                 raise
             except BridgeError as error:
                 hint = f"{error.hint} The same command then goes on where this one was."
                 raise BridgeError(error.message, hint) from error
-            yield stems
             return
         from engine.filling import perform_stretches
         from engine.models import load_model
@@ -106,7 +109,7 @@ def write(
         first = next(stretches)
         # A server may have another model under the same name, with other sources.
         spare(given, folder, list(first), overwrite)
-        paths = write_stems(folder, itertools.chain([first], stretches), request, recipe)
+        paths = files.write_stems(folder, itertools.chain([first], stretches), request, recipe)
     ticket.drop(folder)
     if as_json:
         frames = soundfile.info(str(next(iter(paths.values())))).frames

@@ -63,7 +63,7 @@ def separate(
     overrides = results.overrides_of(
         model=model, likelihood=likelihood, steps=steps, seed=seed, backend=backend, device=device
     )
-    paths = {MIXTURE: song} | stem_paths(known or [])
+    paths = {role: path.resolve() for role, path in ({MIXTURE: song} | stem_paths(known or [])).items()}
     for _ in open_audio(song).blocks():  # its faults come first, whatever else is wrong
         pass
     settings, card = checked(preset, overrides)

@@ -14,7 +14,7 @@ from pythonosc.osc_packet import OscPacket
 
 from bridge import protocol
 from bridge.doors import EVERY_ADDRESS, is_loopback, outside
-from bridge.errors import FORBIDDEN, BridgeError, Refused
+from bridge.errors import FORBIDDEN, BridgeError, Refused, told_of
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 from engine.recipe import package_version
@@ -139,6 +139,9 @@ class OscEndpoint:
         except (TypeError, ValueError, OverflowError) as error:
             usage = f"{ROOT}{address.removeprefix(ROOT)} {ADDRESSES[address.removeprefix(ROOT)][0]}"
             self.send(sender, "/error", "bad_arguments", f"Use: {usage} ({error})")
+        except Exception as error:  # a full disk, for one: the others keep their server
+            code, message, hint = told_of(error)
+            self.send(sender, "/error", code, f"{message} {hint}".strip())
 
     def _ping(self, sender: tuple) -> None:
         self.send(sender, "/pong")
@@ -240,7 +243,9 @@ class OscEndpoint:
     def send(self, sender: tuple, address: str, *arguments: str | int | float) -> None:
         builder = OscMessageBuilder(address=ROOT + address)
         for argument in arguments:
-            builder.add_arg(argument[:LONGEST_TEXT] if isinstance(argument, str) else argument)
+            if isinstance(argument, str):  # a path need not be text
+                argument = argument[:LONGEST_TEXT].encode(errors="replace").decode()
+            builder.add_arg(argument)
         local = is_loopback(sender[0])
         try:
             self._sockets[0 if local else -1].sendto(builder.build().dgram, self._replies[local].get(sender, sender))

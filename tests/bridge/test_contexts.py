@@ -200,6 +200,21 @@ def test_a_track_that_is_back_under_another_connection_gives_what_it_owes(sessio
     np.testing.assert_array_equal(2 * stems(asker, "job", 2 * FRAMES)[:, :FRAMES], audio)
 
 
+def test_a_track_that_is_back_after_a_cut_goes_on_where_it_stands(session):
+    """Under the same identity, as a socket that connects again by itself."""
+    first, audio = song(FRAMES, seed=1), song(FRAMES)
+    asker, cut = session("bass", first, START), session("drums", audio, START)
+    asker.say(order("job"))
+    asker.give("job")
+    assert cut.hear(Give, "job").position == START
+    cut.say_chunk("job", FRAMES, audio[:, :1000])
+    cut.say(Hello(protocol.VERSION, "test"))
+    cut.say(Join("session", cut.track))
+    asked = cut.give("job")
+    assert (asked.offset, asked.frames, asked.position) == (FRAMES + 1000, FRAMES - 1000, START + 1000)
+    np.testing.assert_array_equal(2 * stems(asker, "job", 2 * FRAMES), np.concatenate([first, audio], 1))
+
+
 def test_names_that_nobody_could_be_told_are_refused():
     contexts = Contexts()
     contexts.join(b"one", "here", Track("1", role="x" * 40_000))

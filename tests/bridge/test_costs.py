@@ -1,14 +1,16 @@
 """What a job costs is told before it begins, from what was measured; what cannot fit is refused with what to do."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.servers import PATIENCE, Speaker, address, running, song
 
-from bridge import costs
+from bridge import costs, workers
 from bridge.client import Client
 from bridge.costs import Costs, Peak
+from bridge.folders import Folders
 from bridge.jobs import Order
 from bridge.protocol import Accepted, AudioShape, Error, Submit
 from engine import heap
@@ -93,3 +95,21 @@ def test_a_peak_is_what_was_had_though_it_was_let_go(kept):
     peak = Peak()
     np.ones(40_000_000, np.uint8).sum()
     assert 38e6 < peak.bytes() < 120e6
+
+
+def test_a_model_that_is_loaded_for_a_job_is_not_counted(monkeypatch):
+    models = []
+
+    def load(*_: object) -> SimpleNamespace:
+        models.append(np.ones(300_000_000, np.uint8))
+        return SimpleNamespace(backend="torch")
+
+    def run(desk: workers.Desk) -> None:
+        workers._prepared(desk)
+        np.ones(40_000_000, np.uint8).sum()
+
+    monkeypatch.setattr(workers, "_model", load)
+    desk = workers.Desk(None, None, 1, Order("job", "separate", {}, Path()), Folders())
+    kind, _, _, _, memory, _ = workers.outcome(run, desk)
+    assert kind == "done"
+    assert 38e6 < memory < 120e6

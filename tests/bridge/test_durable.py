@@ -143,6 +143,21 @@ def test_a_job_goes_on_without_its_client_and_is_not_done_twice(server, tmp_path
     until(lambda: not server.jobs.count(), "the job, forgotten by goodbye")
 
 
+def test_a_kept_job_that_has_ended_outlives_its_clients_silence_and_not_its_goodbye(server):
+    job, audio = str(uuid.uuid4()), song(1000)
+    with submitted(server.port, job, audio) as first:
+        first.say(Credit(job, 100))
+        first.hear(Done, job)
+        lose_the_silent(server)
+    with Speaker(server.port) as second:
+        second.say(Submit(job, shape_of(audio), keep=True))
+        assert second.hear(Accepted, job).state == "done"
+        second.say(Credit(job, 100))
+        second.hear(Done, job)
+        second.say(Bye())
+        until(lambda: not server.jobs.by_id, "the job, forgotten")
+
+
 def test_goodbye_ends_what_is_not_to_be_kept_only(server):
     audio, jobs = song(4000), [str(uuid.uuid4()) for _ in range(2)]
     with Speaker(server.port) as speaker:
@@ -225,6 +240,18 @@ def test_what_is_not_to_be_kept_leaves_nothing_behind(tmp_path):
     assert {name: job.received for name, job in again.by_id.items()} == {"kept": 1000}
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
     again.close()
+
+
+def test_of_the_folder_only_what_is_its_own_is_removed(tmp_path):
+    (tmp_path / "Music").mkdir()
+    (tmp_path / "Music" / "take.wav").write_text("mine")
+    jobs = Jobs(tmp_path)
+    orphan = jobs.folder_for("killed before it was put down")
+    orphan.mkdir()
+    jobs.close()
+    Jobs(tmp_path).close()
+    assert (tmp_path / "Music" / "take.wav").read_text() == "mine"
+    assert not orphan.exists()
 
 
 def test_a_refused_job_of_the_same_name_is_said_again(server):

@@ -208,3 +208,18 @@ def test_finished_jobs_of_a_long_lived_client_do_not_pile_up(server, client):
     for _ in range(12):
         client.separate(song(10), 44_100)
     assert server.jobs.count()["done"] < 10
+
+
+def test_the_job_that_ends_last_is_kept_though_it_was_asked_for_first(server):
+    shape = AudioShape(44_100, 1, 10, "0" * 64)
+    first, *others = (str(uuid.uuid4()) for _ in range(protocol.KEPT_JOBS + 1))
+    with Speaker(server.port) as speaker:
+        for job in (first, *others):
+            speaker.say(Submit(job, shape))
+        for job in (*others, first):
+            speaker.say(Cancel(job))
+            speaker.hear(Cancelled, job)
+        for job, state in ((first, "cancelled"), (others[0], "uploading")):  # one too many: it is a new job
+            speaker.say(Submit(job, shape))
+            assert speaker.hear(Accepted, job).state == state
+        speaker.say(Bye())

@@ -15,6 +15,7 @@ from bridge.folders import Folders, usual
 from bridge.jobs import Order
 from bridge.workers import Desk, perform_order
 from engine.audio import write_audio
+from engine.errors import ResourceError
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +115,22 @@ def test_over_zeromq_neither_model_nor_preset_leads_out(places, server, path):
             assert client.separate(song(10), 44_100, overrides=overrides)
 
 
+def test_a_preset_by_its_path_or_of_a_list_that_is_empty_is_left_to_the_worker(places, server, monkeypatch):
+    with Client(address(server)) as client:
+        assert client.separate(song(10), 44_100, f"{places}/open/mine.toml")
+        monkeypatch.setattr(server.worker, "presets", [])
+        assert client.separate(song(10), 44_100, "mine")
+
+
 @pytest.fixture
 def perform(places, tmp_path, monkeypatch):
     """Runs an order as the worker does; gives back what it reports. A tiny model is called "default"."""
     write_tiny_model(tmp_path / "default")
     monkeypatch.setenv("STEMWEAVE_MODELS", str(tmp_path))
 
-    def run(*files: str, out: Path, model: str = "default") -> list[tuple]:
-        order = Order(str(uuid.uuid4()), "separate", {"model": model}, tmp_path, files=files, out=str(out))
+    def run(*files: str, out: Path, model: str = "default", preset: str = "separate", **settings) -> list[tuple]:
+        told = {"files": files, "out": str(out), "settings": settings}
+        order = Order(str(uuid.uuid4()), preset, {"model": model}, tmp_path, **told)
         ours, theirs = multiprocessing.Pipe()
         perform_order(Desk(theirs, multiprocessing.RawValue("q", 0), 1, order, Folders([places / "open"])))
         return [ours.recv() for _ in iter(ours.poll, False)]
@@ -160,3 +169,14 @@ def test_the_worker_takes_no_model_by_a_link_of_its_name_in_the_current_folder(p
     monkeypatch.chdir(places / "open")
     with pytest.raises(Forbidden):
         perform(f"mixture={places}/open/song.wav", out=places / "open" / "elsewhere", model="mine")
+
+
+def test_the_worker_writes_no_stems_over_what_they_are_made_from(places, perform):
+    folder = places / "open" / "mix"
+    folder.mkdir()
+    for seed, name in enumerate(("bass", "guitar")):
+        write_audio(folder / f"{name}.wav", song(1000, seed=seed), 44_100)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(ResourceError, match="would replace what it is made from"):
+        perform(str(folder), out=folder, preset="infill", start=0.005, stop=0.015)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

@@ -1,5 +1,7 @@
 """Datagrams that ought to hurt: the server goes on."""
 
+import errno
+import hashlib
 import socket
 
 import pytest
@@ -10,7 +12,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from support.servers import PATIENCE, Speaker, lose_the_silent, running, song, until
 
 from bridge.client import Client
-from bridge.protocol import AudioShape, Ping, Pong, Submit
+from bridge.protocol import Accepted, AudioShape, Cancel, Cancelled, Error, Ping, Pong, Submit
+from bridge.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +67,48 @@ def test_garbage_does_not_fill_the_log(patch, caplog, data):
     assert not caplog.records
 
 
-def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server):
-    speaker, mixture = Speaker(server.port), song(1000)
-    import hashlib
+def test_a_job_that_cannot_be_put_down_is_refused(server, patch, monkeypatch):
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(server.jobs, "add", full)
+    say(patch, "/separate", "song.wav", "out")
+    code, text = hear(patch, "/error")
+    assert (code, "No space left" in text) == ("no_resource", True)
+    say(patch, "/ping")
+    assert hear(patch, "/pong") == []
+
+
+def test_a_path_that_is_no_text_is_told_as_far_as_it_is(server, patch):
+    server._osc.send(patch.getsockname(), "/job/stem", "a job", "bass", "/takes/\udce9t\u00e9.wav")
+    assert hear(patch, "/job/stem") == ["a job", "bass", "/takes/?t\u00e9.wav"]
+
+
+def occupy(server: Server, speaker: Speaker, job: str) -> None:
+    """The worker, with a job that does not end by itself."""
+    mixture = song(1000)
     digest = hashlib.sha256(mixture.T.tobytes()).hexdigest()
-    speaker.say(Submit("vanishing", AudioShape(44_100, 2, 1000, digest), overrides={"steps": 100_000}))
-    speaker.say_chunk("vanishing", 0, mixture)
+    speaker.say(Submit(job, AudioShape(44_100, 2, 1000, digest), overrides={"steps": 100_000}))
+    speaker.say_chunk(job, 0, mixture)
     until(lambda: server.worker.job, "the job runs")
+
+
+def test_a_job_on_files_cannot_be_taken_over_by_zeromq(server, patch):
+    with Speaker(server.port) as speaker:
+        occupy(server, speaker, "long")
+        say(patch, "/separate", "song.wav", "out")
+        (job,) = hear(patch, "/job/accepted")
+        speaker.say(Submit(job, AudioShape(44_100, 1, 10, "0" * 64)))
+        assert speaker.hear((Accepted, Error), job).code == "taken"
+        say(patch, "/job/cancel", job)
+        assert hear(patch, "/job/cancelled") == [job]
+        speaker.say(Cancel("long"))
+        speaker.hear(Cancelled, "long")
+
+
+def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server):
+    speaker = Speaker(server.port)
+    occupy(server, speaker, "vanishing")
     speaker.close()
     lose_the_silent(server)
     until(lambda: server.worker.job is None, "the job is dropped")

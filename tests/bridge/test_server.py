@@ -287,6 +287,16 @@ def test_a_restarted_server_is_recognised(server, monkeypatch):
             client.separate(song(10), 44100, overrides={"steps": 100_000})
 
 
+def test_a_client_that_had_no_job_when_the_server_was_restarted_goes_on_at_once(server, monkeypatch):
+    """A server that was restarted knows no client and has another session."""
+    with Client(address(server)) as client:
+        for session, ask in (("second", client.status), ("third", lambda: client.separate(song(10), 44100))):
+            lose_the_silent(server)
+            monkeypatch.setattr(server, "session", session)
+            assert ask()
+            assert client.welcome.session == session
+
+
 def test_pong_carries_the_session(server):
     answer = raw(server, *encode(Ping()))
     assert isinstance(answer, Pong)

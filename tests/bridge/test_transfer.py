@@ -7,7 +7,7 @@ import pytest
 from support.servers import song
 
 from bridge.lane import PLACE, Beside
-from bridge.protocol import Chunk
+from bridge.protocol import Accepted, Chunk, Done
 from bridge.transfer import Audio, Transfer
 
 LENGTHS = (1, 40_000, 0, 32_768, 7, 70_000)
@@ -32,3 +32,15 @@ def test_more_than_a_server_sends_at_once_is_asked_for_over_the_socket_and_takes
     transfer.handle(Chunk("a", 0, 0, "bass", size=size, file="/nowhere/bass.f32"), b"")
     assert transfer.out_of_reach
     assert not transfer.stems
+
+
+def test_an_end_that_was_said_before_a_cut_does_not_count():
+    transfer = Transfer(lambda frames: None, "a", Audio([song(10)], 2), 10, False, False, None, None)
+    end = Done("a", {}, 10, 1.0)
+    transfer.handle(Accepted("a", "running", 10), b"")
+    transfer.ask_again()
+    transfer.handle(end, b"")
+    assert transfer.result is None
+    transfer.handle(Accepted("a", "done", 10), b"")
+    transfer.handle(end, b"")
+    assert transfer.result == {}

@@ -57,6 +57,14 @@ def test_a_card_with_an_unknown_key_or_without_one_is_refused(models):
         read_card(models / "mine")
 
 
+@pytest.mark.parametrize("name", ["../x", "/abs", "input", "residual"])
+def test_a_source_whose_file_would_be_another_is_refused(models, name):
+    card = write_tiny_model(models / "mine") / CARD
+    card.write_text(card.read_text().replace('"bass"', f'"{name}"'))
+    with pytest.raises(ModelError, match=f"none can be called '{name}'"):
+        read_card(models / "mine")
+
+
 @pytest.mark.parametrize("content", [b"not toml [", b"\xff\xfe\x00", b""])
 def test_one_damaged_card_costs_the_list_itself_only_and_is_named(models, content):
     for name in ("a", "b", "c"):

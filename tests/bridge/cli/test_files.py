@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -99,6 +100,20 @@ def test_without_a_server_it_works_alone(alone, song):
     result = run()
     assert result.exit_code == 0, result.output
     assert len(list((song.parent / "out").glob("*.wav"))) == 5
+
+
+def test_a_separation_can_be_made_again_from_another_folder(alone, song, tmp_path, monkeypatch):
+    def run(*command: object) -> None:
+        result = CliRunner().invoke(program.app, list(map(str, command)))
+        assert result.exit_code == 0, result.output
+
+    monkeypatch.chdir(song.parent)
+    run("separate", song.name, "-o", "out", "--backend", "torch")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run("redo", song.parent / "out" / "bass.wav", "-o", "again")
+    first, again = (soundfile.read(folder / "bass.wav")[0] for folder in (song.parent / "out", Path("again")))
+    np.testing.assert_array_equal(again, first)
 
 
 def test_the_usual_address_by_name_asks_for_a_server(alone, song):

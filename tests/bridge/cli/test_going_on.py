@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import psutil
+import pytest
 from pythonosc.osc_message_builder import OscMessageBuilder
-from support.servers import PATIENCE, is_ready, until
+from support.servers import PATIENCE, address, is_ready, running, until
 
-from bridge.cli import ticket
+from bridge.cli import results, ticket
 from bridge.client import Client
 from bridge.ports import free_port
 from engine.audio import read_audio
@@ -86,3 +87,36 @@ def test_another_wish_is_another_job(tmp_path):
         assert (name, before) != (job, True)
     (tmp_path / ticket.NAME).write_text("{")
     assert not ticket.take(tmp_path, "tcp://here", request, "separate", {})[1]
+
+
+@pytest.fixture
+def halved(tmp_path):
+    """A server, and a function that asks it for half of some noise, by a preset, as the commands do."""
+    noise = np.random.default_rng(0).standard_normal((1, 100)).astype(np.float32)
+    request = Request.of(44100, [(MIXTURE, noise)])
+    with running(folders=[tmp_path]) as server:
+        yield server, lambda preset: results.run(request, preset, {}, address(server), "separating", tmp_path)
+
+
+def test_stems_that_could_not_be_written_are_there_for_the_same_command(halved):
+    server, ask = halved
+    first = ask("separate")
+    stems = next(first)
+    (job,) = server.jobs.by_id.values()
+    first.close()  # as of a full disk
+    second = ask("separate")
+    again = next(second)
+    assert server.jobs.by_id[job.id] is job  # not computed again
+    np.testing.assert_array_equal(again["one"], stems["one"])
+    assert next(second, None) is None
+    until(lambda: not server.jobs.by_id, "the job, forgotten by goodbye")
+
+
+def test_a_preset_by_its_path_means_the_same_to_a_server(halved, tmp_path, monkeypatch):
+    server, ask = halved
+    monkeypatch.chdir(tmp_path)
+    stems = ask("mine.toml")
+    next(stems)
+    (job,) = server.jobs.by_id.values()
+    assert job.order.preset == str(tmp_path / "mine.toml")
+    stems.close()
