@@ -168,7 +168,7 @@ class Answers:
         settings = {key: getattr(message, key) for key in asked} | {"wanted": tuple(message.wanted)}
         order = Order(
             message.job, message.preset, message.overrides, self._server.jobs.folder_for(message.job), message.audio,
-            parts=tuple(message.parts), settings=settings,
+            parts=tuple(message.parts), settings=settings, device=self._server.device,
         )  # fmt: skip
         refusal = limits.of_message(message) or self._server.refusal(client, order)
         if refusal:

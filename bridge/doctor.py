@@ -18,7 +18,7 @@ PACKAGES = (
     "stemweave", "torch", "torchaudio", "numpy", "onnxruntime-gpu", "onnxruntime", "pyzmq", "python-osc", "zeroconf",
     "sounddevice", "soundfile", "soxr",
 )  # fmt: skip
-AGAIN = "pip install stemweave again"
+AGAIN = "in stemweave's folder: pip install -e ."
 PATIENCE = 5.0  # seconds a server on this machine may take to answer: it may be busy
 
 IDENTITY = (
@@ -86,7 +86,9 @@ def torch_devices() -> list[Finding]:
         "No GPU that torch can use, which the main job does without. With an NVIDIA card: install its driver, then "
         "pip install --force-reinstall torch"
     )
-    return [Finding("torch devices", "ok", ", ".join(devices), remedy if len(devices) == 1 else "")]
+    if len(devices) > 1:
+        remedy = "The processor computes unless a job or a server is told otherwise: stemweave serve --device cuda"
+    return [Finding("torch devices", "ok", ", ".join(devices), remedy)]
 
 
 def torchaudio() -> list[Finding]:

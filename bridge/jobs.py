@@ -45,7 +45,7 @@ class Order:
 
     audio: shape of folder/input.f32, or None when it shall read `files` itself (see bridge.files.stem_paths) and write WAV files
     to `out`. Stems are spooled to folder/STEM.f32, interleaved float32. parts, settings: see `Submit`. fresh: the audio was found
-    to be what was announced a moment ago, or is looked at meanwhile.
+    to be what was announced a moment ago, or is looked at meanwhile. device: where neither overrides nor the preset name one.
     """
 
     job: str
@@ -58,6 +58,7 @@ class Order:
     parts: tuple[Part, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     fresh: bool = False
+    device: str = "cpu"
 
 
 @dataclass

@@ -52,7 +52,7 @@ class Server:
     target: "module:function" a worker runs for each order (tests put others in its place). folder: where jobs that are to be kept
     outlive the server; None: nothing does. quota: bytes that the audio of ended jobs may take. folders: what clients may name paths
     in; by default those of bridge.folders.usual. finish: see `drain`. metrics_port: of bridge.metrics; None: none.
-    workers: of bridge.workers.WORKERS.
+    workers: of bridge.workers.WORKERS. device: of jobs for which neither who asked nor the preset names one.
     """
 
     def __init__(
@@ -71,8 +71,10 @@ class Server:
         workers: str = "local",
         osc_host: str = "127.0.0.1",
         advertise: bool = False,
+        device: str = "cpu",
     ):
         self.gone_after, self.cancel_grace, self.finish = gone_after, cancel_grace, finish
+        self.device = device
         self._closing_by: float | None = None
         self.folders, main = Folders(folders), main_of(workers)
         self.session, self.started = uuid.uuid4().hex, time.monotonic()
@@ -224,7 +226,7 @@ class Server:
         """A job on files of this machine, for OSC, whose senders cannot carry audio. Refused where it cannot be taken."""
         name = str(uuid.uuid4())
         folder = self.jobs.folder_for(name)
-        order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings)
+        order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings, device=self.device)
         if refusal := self.refusal(owner, order):
             raise Refused(*refusal)
         job = self.jobs.add(Job(order, owner, keep=True))

@@ -15,6 +15,7 @@ from bridge.cli.separate import (
     ModelName,
     Output,
     Overwrite,
+    PresetName,
     Prompt,
     Seed,
     Server,
@@ -43,7 +44,7 @@ def generate(
     want: Want = None,
     rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
     mono: Annotated[bool, typer.Option("--mono", help="one channel instead of two")] = False,
-    preset: str = "generate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "generate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -56,7 +57,7 @@ def generate(
 
 def accompany(
     stems: Stems, output: Output, want: Want = None,
-    preset: str = "accompany", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "accompany", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -68,7 +69,7 @@ def accompany(
 
 def infill(
     stems: Stems, output: Output, start: Start, stop: Stop, want: Want = None, mixture: Mixture = None,
-    preset: str = "infill", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "infill", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -82,7 +83,7 @@ def infill(
 def regenerate(
     stems: Stems, output: Output, start: Start = 0.0, stop: Stop = 0.0, want: Want = None, mixture: Mixture = None,
     fresh: Annotated[float | None, typer.Option(min=0, max=1, help="1: nothing of what was there, less: more of it")] = None,
-    preset: str = "regenerate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "regenerate", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -95,7 +96,7 @@ def regenerate(
 
 def continue_(
     stems: Stems, output: Output, seconds: Annotated[float, typer.Option(help="how much more")] = 4.0, want: Want = None,
-    preset: str = "continue", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "continue", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -109,7 +110,7 @@ def transition(
     stems: Stems, output: Output,
     after: Annotated[list[str], typer.Option(metavar="NAME=FILE|FOLDER", help="stems of the song to lead to; may be repeated")],
     seconds: Annotated[float, typer.Option(help="how long the transition is")] = 2.5, want: Want = None,
-    preset: str = "transition", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "transition", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -126,7 +127,7 @@ def restyle(
     start: Start = 0.0, stop: Stop = 0.0, want: Want = None,
     embedder: Annotated[str | None, typer.Option(help="mel (timbre), chroma (harmony) or passt")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="how hard the clip or the source pulls")] = None,
-    preset: str = "restyle", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
+    preset: PresetName = "restyle", model: ModelName = None, steps: Steps = None, seed: Seed = None, backend: Backend = None,
     device: Device = None, prompt: Prompt = None, mixture_prompt: MixturePrompt = None, server: Server = None,
     overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip

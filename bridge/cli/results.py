@@ -47,15 +47,15 @@ def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) ->
 
 
 def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: str | None) -> tuple[Any, dict[str, Any]]:
-    """The settings (a Preset) and overrides with the back end `auto` means here by name: the recipe shall make the same again.
-    A server on another machine knows best what is fastest there."""
+    """The settings (a Preset) and overrides with the device and the back end, which `auto` means here, by name: the recipe shall
+    make the same again. A server on another machine knows best what is fastest there."""
     from engine.models import resolve_backend
 
     if server not in (None, "none") and not is_loopback(urlsplit(server).hostname or ""):
         return settings, overrides
     with err.status("finding the fastest back end for this model on this machine (once)"):
         backend = resolve_backend(card, settings.device, settings.backend)
-    return replace(settings, backend=backend), overrides | {"backend": backend}
+    return replace(settings, backend=backend), overrides | {"backend": backend, "device": settings.device}
 
 
 def run(

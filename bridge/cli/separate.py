@@ -20,11 +20,12 @@ Server = Annotated[
     typer.Option(help=f"tcp://HOST:PORT, or 'none' to work in this process; by default {ADDRESS} if one answers there"),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="folder for the stems; made if it is not there")]
-ModelName = Annotated[str | None, typer.Option(help="see: stemweave models list")]
+PresetName = Annotated[str, typer.Option(help="by name, or a .toml file; see: stemweave presets list")]
+ModelName = Annotated[str | None, typer.Option(help="by name or folder; see: stemweave models list")]
 Steps = Annotated[int | None, typer.Option(help="sampler steps")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same stems")]
 Backend = Annotated[str | None, typer.Option(help="what runs the model, 'auto' for the fastest; see: stemweave doctor")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps")]
+Device = Annotated[str | None, typer.Option(help="cpu (if nothing is said), cuda, cuda:1, mps; see: stemweave doctor")]
 Prompt = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,7 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print what was written as 
 def separate(
     song: Annotated[Path, typer.Argument(help="audio file: WAV, AIFF, FLAC, OGG or MP3, mono or stereo, 8 to 192 kHz")],
     output: Output,
-    preset: Annotated[str, typer.Option(help="see: stemweave presets list")] = "separate",
+    preset: PresetName = "separate",
     known: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="a stem of the song that you have already; may be repeated"),

@@ -47,12 +47,15 @@ def serve(
         str,
         typer.Option(help="where jobs run: local, or ray (the cluster RAY_ADDRESS names, else one on this machine)"),
     ] = "local",
+    device: Annotated[
+        str, typer.Option(help="computes jobs that name no device: cpu, cuda, cuda:1, mps; see: stemweave doctor")
+    ] = "cpu",
     log_json: Annotated[bool, typer.Option("--log-json", help="write the log as JSON, one object a line")] = False,
     quota: Annotated[
         float, typer.Option(min=0, help="gigabytes that finished jobs and uploaded audio may take")
     ] = QUOTA / 1e9,
 ) -> None:
-    """Serve separation over ZeroMQ, and OSC, until Ctrl-C."""
+    """Serve every task over ZeroMQ and OSC, until Ctrl-C."""
     from bridge.server import Server
 
     logs.write(log_json)
@@ -68,6 +71,7 @@ def serve(
         workers=workers,
         osc_host=osc_host,
         advertise=osc_query,
+        device=device,
     )
     server.stop_on_signals()
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
