@@ -25,8 +25,8 @@ bench: $(VENV)/demo.stamp  ## how fast the main job runs here
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stemweave needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/apt python3-venv
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/apt $(notdir $(PYTHON))-venv
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 
 $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
@@ -61,17 +61,17 @@ callback-cost:
 	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
 	@build/plugin-tests-plain/callback_cost
 
-# Make the embedded model again: data first (about 30 GB), then two hours of training on two cores. It is trained on FluidR3 and
-# GeneralUser; the other two fonts it never hears.
+# Make the embedded model again: data first (about 50 GB), then more than three hours of training on two cores. It is trained on
+# FluidR3 and GeneralUser; the other two fonts it never hears.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
 data: $(VENV)/test.stamp $(GENERAL_USER)
 	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small
 	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
-	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 600 --seconds 24 --jobs 2
+	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 1200 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 400 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
-	$(BIN)/stemweave data render datasets/train-generaluser-more --split train --first 2400 --songs 400 --seconds 24 --jobs 2 \
+	$(BIN)/stemweave data render datasets/train-generaluser-more --split train --first 2400 --songs 1000 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 120 --seconds 12 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout-timgm --split heldout --songs 120 --seconds 12 --jobs 2 \

@@ -85,7 +85,7 @@ def _of_audio(audio: AudioShape, least: int) -> Refusal | None:
         f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and {least} to "
         f"{protocol.MAX_FRAMES} frames can be taken."
     )
-    return errors.LIMIT, said, "Send mono or stereo, two hours at most."
+    return errors.LIMIT, said, "Send mono or stereo, at most two hours at 48 kHz."
 
 
 def _of_parts(parts: list[Part], frames: int) -> Refusal | None:
