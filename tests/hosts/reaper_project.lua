@@ -2,7 +2,7 @@
 -- given as the first argument, the one trimmed and selected, the other faster and not; "notes" a MIDI item; "copy" an item of the
 -- same file. Runs the script given as the second argument and prints the project.
 --
---   reaper_project.lua SONG SCRIPT PROJECT_FOLDER SELECTED       SELECTED: item, both, midi, track or nothing
+--   reaper_project.lua SONG SCRIPT PROJECT_FOLDER SELECTED       SELECTED: item, both, midi, stretched, track or nothing
 local song, script, folder, selected = table.unpack(arg)
 
 local function item(track, source, start, values)
@@ -26,6 +26,7 @@ local copy = item(tracks[3], wave, 0, { D_POSITION = 3, D_LENGTH = 2 })
 if selected == "item" then trimmed.selected = true end
 if selected == "both" then trimmed.selected, copy.selected = true, true end
 if selected == "midi" then midi.selected = true end
+if selected == "stretched" then trimmed.selected, trimmed.take.stretch_markers = true, 2 end
 if selected == "track" then tracks[1].selected = true end
 
 local function count(list) return #list end
@@ -53,6 +54,7 @@ reaper = {
   IsMediaItemSelected = function(each) return each.selected end,
   GetActiveTake = function(each) return each.take end,
   TakeIsMIDI = function(take) return take.source.type == "MIDI" end,
+  GetTakeNumStretchMarkers = function(take) return take.stretch_markers or 0 end,
   GetMediaItemTake_Source = function(take) return take.source end,
   GetMediaSourceType = function(source) return source.type end,
   GetMediaSourceFileName = function(source) return source.file end,

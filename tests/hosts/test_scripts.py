@@ -40,6 +40,23 @@ def test_ardour_sends_what_the_selected_regions_play_and_puts_its_stems_where_th
         np.testing.assert_allclose(audio, result["played"] / 2, atol=1e-7)
 
 
+FULL = '#!/bin/sh\necho "The tape is torn." >&2\nln -s /dev/full "$4/ended"\nexit 1\n'
+
+
+@pytest.mark.parametrize(("disk", "words"), [("works", "The tape is torn."), ("is full", "is the disk full?")])
+def test_ardour_says_what_went_wrong_and_waits_for_nothing_when_the_disk_is_full(
+    in_host, song_file, tmp_path, monkeypatch, disk, words
+):
+    program = tmp_path / "broken"
+    program.write_text(FULL)  # that it has ended cannot be written down
+    program.chmod(0o755)
+    monkeypatch.setenv("STEMWEAVE", str(program))
+    script = HOSTS / "ardour" / "stemweave-separate.lua"
+    result = in_host("ardour_script.py", "", script, song_file, "tracks" if disk == "works" else "tracks, full disk")
+    assert words in str(result["said"])
+    assert not len(result["name"])
+
+
 def in_reaper(tmp_path: Path, selected: str) -> list[list[str]]:
     """What the stand-in prints, by line and field; `song.wav` is what its items play."""
     song = np.random.default_rng(0).uniform(-0.5, 0.5, (3 * RATE, 2)).astype(np.float32)
@@ -85,7 +102,10 @@ def test_reaper_takes_all_items_of_a_selected_track_onto_one_new_track_a_stem(ha
     ]
 
 
-@pytest.mark.parametrize(("selected", "words"), [("nothing", "Select the items"), ("midi", "without audio")])
+@pytest.mark.parametrize(
+    ("selected", "words"),
+    [("nothing", "Select the items"), ("midi", "without audio"), ("stretched", "must be glued first")],
+)
 def test_reaper_says_what_cannot_be_separated_and_leaves_the_project_alone(tmp_path, selected, words):
     lines = in_reaper(tmp_path, selected)
     assert words in lines[0][1]

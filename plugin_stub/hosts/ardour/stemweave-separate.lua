@@ -31,6 +31,12 @@ function factory () return function ()
 		return text
 	end
 
+	local function is_there (path)
+		local file = io.open (path, "rb")
+		if file then file:close () end
+		return file ~= nil
+	end
+
 	-- The audio regions to separate, by track: { track = , regions = { lowest layer first } }.
 	local function chosen ()
 		local selection = Editor:get_selection ()
@@ -70,7 +76,7 @@ function factory () return function ()
 		end
 	end
 
-	-- The regions of a track as one 32-bit float WAV; the position of its first frame.
+	-- The regions of a track as one 32-bit float WAV; the position of its first frame, nothing when the disk does not take it.
 	local function write (path, regions)
 		local first, last, channels = math.huge, 0, 1
 		for _, region in ipairs (regions) do
@@ -78,17 +84,19 @@ function factory () return function ()
 			if region.channels > 1 then channels = 2 end
 		end
 		local rate, size = math.floor (Session:nominal_sample_rate ()), (last - first) * channels * 4
-		local file = assert (io.open (path, "wb"))
-		file:write ("RIFF", string.pack ("<I4", 36 + size), "WAVEfmt ",
+		local file = io.open (path, "wb")
+		if not file then return nil end
+		local good = file:write ("RIFF", string.pack ("<I4", 36 + size), "WAVEfmt ",
 			string.pack ("<I4I2I2I4I4I2I2", 16, 3, channels, rate, rate * channels * 4, channels * 4, 32), "data", string.pack ("<I4", size))
 		for at = first, last - 1, BLOCK do
+			if not good then break end
 			local count, block = math.min (BLOCK, last - at), {}
 			for i = 1, count * channels do block[i] = 0 end
 			for _, region in ipairs (regions) do put (region, block, at, count, channels) end
-			file:write (string.pack ("<" .. ("f"):rep (#block), table.unpack (block)))
+			good = file:write (string.pack ("<" .. ("f"):rep (#block), table.unpack (block)))
 		end
-		file:close ()
-		return first
+		good = file:close () and good
+		return good and first
 	end
 
 	-- The names of the stems that lie in `folder` then; nothing, and what is wrong, when there are none. The window stays alive meanwhile.
@@ -100,7 +108,7 @@ function factory () return function ()
 		repeat
 			ARDOUR.LuaAPI.usleep (100000)
 			if window then window:progress (0, "Separating " .. name) end
-		until content (folder .. "/ended"):find ("\n")
+		until is_there (folder .. "/ended") -- it may be empty: a full disk has room for its name alone
 		if window then window:done () end
 		local names = {}
 		for stem in (content (folder .. "/said"):match ('"stems":%s*(%b{})') or ""):gmatch ('"([^"]+)":%s*"') do names[#names + 1] = stem end
@@ -124,6 +132,7 @@ function factory () return function ()
 		local folder = Session:path () .. "/stemweave/" .. os.date ("%Y%m%d-%H%M%S-") .. number
 		os.execute ("mkdir -p " .. quoted (folder))
 		local first = write (folder .. "/track.wav", track.regions)
+		if not first then return say ("The track " .. track.name .. " could not be written to " .. folder .. ": is the disk full?") end
 		local stems, trouble = separate (track.name, folder)
 		if not stems then return say (trouble) end
 		for _, stem in ipairs (stems) do

@@ -36,6 +36,9 @@ local function file_of(item)
   if reaper.GetMediaSourceType(source) == "SECTION" then
     return nil, "An item that is a section of a file, or plays backwards, must be glued first (Item: Glue items)."
   end
+  if reaper.GetTakeNumStretchMarkers(take) > 0 then
+    return nil, "An item with stretch markers must be glued first (Item: Glue items)."
+  end
   return reaper.GetMediaSourceFileName(source)
 end
 
