@@ -55,6 +55,7 @@ class StemweaveUI : public UI {
         if (event.button != 1) return false;
         const auto x = static_cast<float>(event.pos.getX()) / points(), y = static_cast<float>(event.pos.getY()) / points();
         if (!event.press) return let_go(x);
+        looker_.could_reveal(true);  // or what was said of the click before stays
         if (page_ == sw::Page::session && sw::ruler().holds(x, y)) {
             dragged_from_ = x;
             return true;

@@ -35,7 +35,9 @@ std::string signature(const Shown& shown) {
 
 bool Looker::look(const Core& core, const Talker& talker, Shown& shown) {
     shown.status = talker.status();
-    if (!could_reveal_) shown.status.message = "No file manager could be opened. The files are in " + shown.status.folder;
+    if (!could_reveal_ && shown.status.message.empty()) {
+        shown.status.message = "No file manager could be opened. The files are in " + shown.status.folder;
+    }
     shown.rate = core.sample_rate();
     shown.position = core.position;
     shown.rolling = core.rolling;
@@ -55,6 +57,7 @@ bool Looker::look(const Core& core, const Talker& talker, Shown& shown) {
     peaks_.follow(stems, kFramesAtOnce);
     for (int stem = 0; stem < kStems; ++stem) shown.peaks[stem] = peaks_.of(stem);
     shown.stems = stems ? Range{stems->start, stems->start + stems->frames} : Range{};
+    shown.stems_rate = stems ? stems->sample_rate : shown.rate;
     shown.seen = peaks_.seen();
 
     const double now = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -13,7 +13,7 @@ class Looker {
   public:
     // On the window's thread. True when `shown` is not what it was.
     bool look(const Core& core, const Talker& talker, Shown& shown);
-    // Whether the folder could be opened, when it was last tried.
+    // Whether the folder could be opened, if that was what was clicked last.
     void could_reveal(bool could) { could_reveal_ = could; }
 
   private:

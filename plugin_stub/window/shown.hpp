@@ -21,7 +21,8 @@ struct Shown {
     Range stems;          // where the stems that play lie
     int64_t seen = 0;     // frames of them that are drawn
     std::vector<Outline> outlines;  // of status.members, empty where it is not known here
-    double rate = 48000.0;
+    double stems_rate = 48000.0;  // at which they were made
+    double rate = 48000.0;        // the host's
     int64_t position = 0;  // of the host's transport
     bool rolling = false;
     double bar = 0.0;      // frames, by the host's tempo
@@ -39,6 +40,8 @@ struct Shown {
     }
     // Of the presets that separate, the one after that which is chosen; the same where the server has no other.
     std::string next_preset() const;
+    // Where it is another than they were made at, stems are silent.
+    bool is_stems_rate() const { return stems.frames() <= 0 || stems_rate == rate; }
     // For the first time: once it is known that nobody answers, looking again is no news.
     bool is_looking() const { return status.connection == Connection::greeting && status.message.empty(); }
     // A source that a track of the session is said to play, and that is listened to: known, so nothing makes it anew.

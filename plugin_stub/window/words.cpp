@@ -15,6 +15,8 @@ std::string listed(const std::vector<std::string>& names) {
     return all;
 }
 
+std::string hertz(double rate) { return std::to_string(std::lround(rate)) + " Hz"; }
+
 std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
 
 }  // namespace
@@ -70,6 +72,7 @@ std::string job_line(const Shown& shown) {
     const Status& now = shown.status;
     switch (now.job) {
     case JobState::none:
+        if (!shown.is_stems_rate()) return "The stems saved with the project are silent";
         if (shown.stems.frames() > 0) return "The stems saved with the project play, " + span(shown.stems, shown.rate);
         if (now.recorded.frames() > 0) return "Recorded: " + span(now.recorded, shown.rate);
         return "Play the song once: what passes is recorded";
@@ -79,7 +82,9 @@ std::string job_line(const Shown& shown) {
         const std::string rest = left(shown.seconds_left);
         return "Working: " + std::to_string(static_cast<int>(now.progress * 100.0)) + " %" + (rest.empty() ? "" : ", " + rest);
     }
-    case JobState::done: return "Done: stems play, " + span(shown.stems, shown.rate);
+    case JobState::done:
+        if (!shown.is_stems_rate()) return "Done, but the stems are silent";
+        return "Done: stems play, " + span(shown.stems, shown.rate);
     case JobState::cancelled: return shown.stems.frames() > 0 ? "Cancelled: the stems before it play" : "Cancelled";
     case JobState::failed: return "The job failed";
     }
@@ -100,6 +105,11 @@ std::string offer(const Shown& shown) {
 std::string trouble(const Shown& shown) {
     if (!shown.status.message.empty()) return shown.status.message;
     if (shown.status.offer != Offer::none) return offer(shown);
+    if (!shown.is_stems_rate()) {
+        const std::string was = hertz(shown.stems_rate), is = hertz(shown.rate);
+        return "The stems are silent: they were made at " + was + ", and this host runs at " + is + ". Set it to " + was +
+               " again, or play the song through and ask for stems anew.";
+    }
     if (shown.status.lost > 0) {
         return "Some of the track was lost: this machine was too busy. Play that part again.";
     }
@@ -127,7 +137,6 @@ std::string name_of(const Track& track, size_t number, bool is_mine) {
 
 std::vector<std::pair<std::string, std::string>> findings(const Shown& shown) {
     const Status& now = shown.status;
-    const std::string rate = std::to_string(std::lround(shown.rate)) + " Hz";
     return {
         {"Server", now.server},
         {"Connection", connection_line(shown)},
@@ -137,7 +146,7 @@ std::vector<std::pair<std::string, std::string>> findings(const Shown& shown) {
         {"Back end", "the server chooses it; there, `stemweave doctor` says which there are"},
         {"Last error", or_none(now.last_trouble)},
         {"Session", or_none(now.session)},
-        {"Host", rate + ", " + (shown.rolling ? "rolling" : "stopped") + " at " + time_of(shown.position, shown.rate)},
+        {"Host", hertz(shown.rate) + ", " + (shown.rolling ? "rolling" : "stopped") + " at " + time_of(shown.position, shown.rate)},
         {"Recorded", now.recorded.frames() > 0 ? span(now.recorded, shown.rate) : "nothing yet"},
         {"Lost", now.lost > 0 ? std::to_string(now.lost) + " frames: this machine was too busy" : "nothing"},
         {"Takes are kept in", now.takes},

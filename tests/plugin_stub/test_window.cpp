@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
+#include <thread>
 
 #include "core/take.hpp"
 #include "window/layout.hpp"
+#include "window/look.hpp"
 #include "window/peaks.hpp"
 #include "window/time_left.hpp"
 #include "window/words.hpp"
@@ -262,6 +265,42 @@ TEST_CASE("the doctor names one thing to do after the other until all is well") 
     says(Health::waiting, "Play stems");
     shown.status.lost = 5;
     says(Health::trouble, "Play that part again");
+}
+
+TEST_CASE("stems that were made at another rate than the host's are said to be silent, and what to do") {
+    Shown shown = session_of(1);
+    shown.status.models = {"embedded"};
+    shown.stems = {0, 96000};
+    CHECK(diagnosis(shown).first == Health::well);
+    shown.stems_rate = 44100.0;
+    CHECK(diagnosis(shown).first == Health::trouble);
+    CHECK(trouble(shown).find("made at 44100 Hz, and this host runs at 48000 Hz") != std::string::npos);
+    for (const JobState state : {JobState::none, JobState::done}) {
+        shown.status.job = state;
+        CHECK(job_line(shown).find("silent") != std::string::npos);
+    }
+    shown.stems = {};
+    CHECK(trouble(shown).empty());
+}
+
+TEST_CASE("that no file manager could be opened is said where nothing else is, until the next click") {
+    setenv("STEMWEAVE_SERVER", "tcp://127.0.0.1:9", 1);
+    const auto core = std::make_shared<Core>();
+    Talker talker(core);
+    Looker looker;
+    Shown shown;
+    const auto message = [&] {
+        looker.look(*core, talker, shown);
+        return shown.status.message;
+    };
+    looker.could_reveal(false);
+    CHECK(message().find("file manager") != std::string::npos);
+    looker.could_reveal(true);
+    CHECK(message().find("file manager") == std::string::npos);
+    talker.separate();  // of nothing
+    while (talker.status().message.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    looker.could_reveal(false);
+    CHECK(message() == talker.status().message);
 }
 
 TEST_CASE("a stem's peaks grow with what arrives, no more of it at once than is allowed, and begin anew with other stems") {
