@@ -34,6 +34,13 @@ bool is_uuid(const std::string& text) {
     return text.size() == 36 && text.find_first_not_of("0123456789abcdef-") == std::string::npos;
 }
 
+// By its size alone, so that nothing is made as large as a recipe says that is not there.
+bool may_hold(const std::string& path, const Recipe& recipe) {
+    std::error_code error;
+    const auto size = fs::file_size(path, error);
+    return !error && size > static_cast<uintmax_t>(recipe.frames) * 2 * sizeof(float);
+}
+
 fs::path aside(const fs::path& place) { return place.string() + ".old"; }
 
 // Undo a replace() that went no further, perhaps because the host died.
@@ -89,8 +96,9 @@ std::optional<Recipe> Recipe::read(const std::string& text) {
         }
         if (words.fail()) return std::nullopt;
     }
-    const int64_t largest = int64_t{24} * 3600 * 192000;
+    const int64_t largest = int64_t{24} * 3600 * 192000, farthest = int64_t{1} << 53;
     if (!is_uuid(recipe.job) || recipe.sample_rate <= 0 || recipe.frames <= 0 || recipe.frames > largest) return std::nullopt;
+    if (recipe.start < -farthest || recipe.start > farthest) return std::nullopt;
     return recipe;
 }
 
@@ -121,22 +129,18 @@ bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const S
 }
 
 std::vector<float> Cache::track(const Recipe& recipe) const {
-    if (!has_track(recipe)) return {};  // before anything is made as large as a recipe says
+    if (!has_track(recipe)) return {};
     std::vector<float> audio(2 * static_cast<size_t>(recipe.frames));
     return read_wave(folder(recipe) + "/track.wav", audio) ? audio : std::vector<float>();
 }
 
-bool Cache::has_track(const Recipe& recipe) const {
-    std::error_code error;
-    const auto size = fs::file_size(folder(recipe) + "/track.wav", error);
-    return !error && size > static_cast<uintmax_t>(recipe.frames) * 2 * sizeof(float);
-}
+bool Cache::has_track(const Recipe& recipe) const { return may_hold(folder(recipe) + "/track.wav", recipe); }
 
 std::shared_ptr<StemSet> Cache::load(const Recipe& recipe) const {
     put_back(folder(recipe));
     const auto there = [&](int bus) { return folder(recipe) + "/" + kStemNames[bus] + ".wav"; };
     for (int bus = 0; bus < kStems; ++bus) {
-        if (!fs::exists(there(bus))) return nullptr;
+        if (!may_hold(there(bus), recipe)) return nullptr;
     }
     auto stems = std::make_shared<StemSet>(recipe.sample_rate, recipe.start, recipe.frames);
     for (int bus = 0; bus < kStems; ++bus) {

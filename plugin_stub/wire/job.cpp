@@ -6,6 +6,12 @@
 #include "hash.hpp"
 
 namespace stemweave {
+namespace {
+
+constexpr const char* kTooManyStems =
+    "There are more stems than this plug-in has outputs for. Choose a preset whose model makes fewer.";
+
+}  // namespace
 
 Job::Job(Audio track, const std::string& preset, int64_t seed, const std::string& id) : audio_(std::move(track.samples)) {
     frames_ = static_cast<int64_t>(audio_.size() / 2);
@@ -27,7 +33,10 @@ Job::Job(Order order, size_t givers, Kept kept)
     }
 }
 
-void Job::submit(Link& link) { link.send(stemweave::submit(order_)); }
+void Job::submit(Link& link) {
+    order_.have = filled_;
+    link.send(stemweave::submit(order_));
+}
 
 void Job::cancel(Link& link) {
     link.send(stemweave::cancel(id()));
@@ -37,6 +46,8 @@ void Job::cancel(Link& link) {
 void Job::handle(Link& link, const Message& message, const std::string& payload) {
     if (!is_open()) return;
     const std::string& type = message.type();
+    // Before it is accepted these are of before a cut: what was granted is void, and an end is told again.
+    if (state_ == JobState::waiting && (type == "credit" || type == "progress" || type == "done")) return;
     if (type == "accepted") {
         sent_ = std::clamp<int64_t>(message.integer("received"), 0, frames_);
         state_ = message.text("state") == "uploading" ? JobState::uploading : JobState::running;
@@ -80,7 +91,8 @@ void Job::download(Link& link, const Message& message, const std::string& payloa
         return;
     }
     const int bus = bus_of(stem);
-    if (offset < 0 || offset > frames_ || frames > frames_ - offset || bus < 0 ||
+    if (bus < 0) return fail(kTooManyStems);
+    if (offset < 0 || offset > frames_ || frames > frames_ - offset ||
         static_cast<uint32_t>(message.integer("crc32")) != crc32_of(payload.data(), payload.size())) {
         return fail("A piece of a stem was damaged on the way. Ask again.");
     }
@@ -104,13 +116,14 @@ void Job::download(Link& link, const Message& message, const std::string& payloa
 }
 
 void Job::finish(const Message& message) {
-    hashes_ = message.texts("stems");
-    for (auto entry = hashes_.begin(); entry != hashes_.end();) entry = is_wanted(entry->first) ? std::next(entry) : hashes_.erase(entry);
-    for (const auto& [stem, hash] : hashes_) {
+    for (const auto& [stem, hash] : message.texts("stems")) {
+        if (!is_wanted(stem)) continue;
         const int bus = bus_of(stem);
-        if (bus < 0 || filled_[stem] != frames_ || sums_[stem].end() != hash) {
+        if (bus < 0) return fail(kTooManyStems);
+        if (filled_[stem] != frames_ || sums_[stem].end() != hash) {
             return fail("The stem " + stem + " was damaged on the way. Ask again.");
         }
+        hashes_[kStemNames[bus]] = hash;  // whatever the model calls it: the cache knows buses
     }
     for (int stem = 0; stem < kStems; ++stem) {  // what the recipe will say of them
         const auto& audio = stems_->audio[stem];

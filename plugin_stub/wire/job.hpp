@@ -52,6 +52,7 @@ class Job {
     // How many tracks give the audio; 0: this instance alone.
     size_t givers() const { return givers_; }
     const std::string& error() const { return error_; }
+    // By kStemNames.
     const std::map<std::string, std::string>& hashes() const { return hashes_; }
     const std::vector<float>& track() const { return audio_; }
     std::shared_ptr<StemSet> stems() const { return stems_; }

@@ -40,11 +40,12 @@ std::vector<std::string> sorted_out(std::vector<std::string> stems, const Sessio
 
 void Jobs::separate(Server& server, const Take& take, const std::string& preset) {
     if (take.empty()) {
-        if (!gone_) trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
-        return;  // a project that is opened with the switch left on asks too, and offer() says more
+        // A project that is opened with the switch left on asks too: its stems play, or offer() says more.
+        if (!has_stems()) trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
+        return;
     }
     if (take.hull().frames() > kMaxFrames) {
-        trouble_ = "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
+        trouble_ = kTooLong;
         return;
     }
     begin(server, std::make_unique<Job>(heard(take, take.hull()), preset, new_seed(), new_uuid()));
@@ -138,7 +139,7 @@ std::optional<Order> Jobs::over(const Session& session) {
         return std::nullopt;
     }
     Order order;
-    order.context = session.key();
+    order.context = session.context();
     order.position = session.hull().start;
     order.audio.frames = session.hull().frames();
     order.audio.sample_rate = given.front().sample_rate;
@@ -192,6 +193,7 @@ std::optional<std::string> Jobs::keep() {
     kept_ = true;
     gone_.reset();
     good_ = job_->stems();
+    player_.play(good_);  // a project's, brought back meanwhile, may play
     Recipe made;
     made.job = job_->id();
     made.preset = job_->preset();
@@ -203,6 +205,7 @@ std::optional<std::string> Jobs::keep() {
     if (cache_.store(made, job_->track(), *good_)) {
         folder_ = cache_.folder(made);
     } else {
+        folder_.clear();
         trouble_ = cache_.why();
     }
     return made.text();
@@ -210,10 +213,10 @@ std::optional<std::string> Jobs::keep() {
 
 void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
     gone_.reset();
+    trouble_.clear();
     if (!stems) {
         gone_ = recipe;
         tried_ = false;
-        trouble_.clear();
         has_track_ = cache_.has_track(recipe);
         return;
     }

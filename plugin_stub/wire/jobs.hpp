@@ -40,6 +40,8 @@ class Jobs {
     void cancel(Server& server);
     // Not enough memory for what was asked.
     void no_room();
+    // What was asked cannot be done, in a producer's words.
+    void refuse(const std::string& why) { trouble_ = why; }
 
     void handle(Server& server, const Message& message, const std::string& payload);
     // The link is down.
@@ -58,12 +60,15 @@ class Jobs {
     Offer offer(const Take& take) const;
     Range gone() const;
 
+    // Stems play, or did when the project was saved.
+    bool has_stems() const { return good_ || gone_; }
+
     bool is_busy() const { return job_ && job_->is_open(); }
     JobState state() const { return job_ ? job_->state() : JobState::none; }
     double progress() const { return job_ ? job_->progress() : 0.0; }
     // In a producer's words; empty when all is well.
     const std::string& trouble() const { return trouble_; }
-    // Of the finished take.
+    // Of the finished take; empty where it could not be kept.
     const std::string& folder() const { return folder_; }
     // The folder of all takes.
     const std::string& takes() const { return cache_.folder(); }

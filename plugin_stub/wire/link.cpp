@@ -9,6 +9,27 @@
 #include "messages.hpp"
 
 namespace stemweave {
+namespace {
+
+// A whole message that is there already.
+Frames next_of(void* socket) {
+    Frames frames;
+    int more = 1;
+    while (more) {
+        zmq_msg_t part;
+        zmq_msg_init(&part);
+        if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&part);
+            return {};
+        }
+        frames.emplace_back(static_cast<const char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
+        more = zmq_msg_more(&part);
+        zmq_msg_close(&part);
+    }
+    return frames;
+}
+
+}  // namespace
 
 Link::Link() : context_(zmq_ctx_new()) {}
 
@@ -43,6 +64,7 @@ bool Link::open(const std::string& address, const Keys& keys) {
         key(ZMQ_CURVE_PUBLICKEY, keys.own_public);
         key(ZMQ_CURVE_SECRETKEY, keys.own_secret);
     }
+    watch();  // before there is a first handshake
     if (zmq_connect(socket_, address.c_str()) != 0) {
         why_ = address + " is not an address to connect to: " + zmq_strerror(zmq_errno());
         close();
@@ -51,9 +73,25 @@ bool Link::open(const std::string& address, const Keys& keys) {
     return true;
 }
 
+void Link::watch() {
+    handshakes_ = 0;
+    const std::string place = "inproc://" + new_uuid();  // another each time: ZeroMQ lets go of one when it likes
+    if (zmq_socket_monitor(socket_, place.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0) return;
+    monitor_ = zmq_socket(context_, ZMQ_PAIR);
+    if (monitor_) zmq_connect(monitor_, place.c_str());
+}
+
 void Link::close() {
+    if (socket_) zmq_socket_monitor(socket_, nullptr, 0);
+    if (monitor_) zmq_close(monitor_);
     if (socket_) zmq_close(socket_);
-    socket_ = nullptr;
+    socket_ = monitor_ = nullptr;
+}
+
+bool Link::was_cut() {
+    bool cut = false;
+    while (monitor_ && !next_of(monitor_).empty()) cut = ++handshakes_ > 1;
+    return cut;
 }
 
 bool Link::send(const std::string& header, const void* payload, size_t size) {
@@ -64,26 +102,12 @@ bool Link::send(const std::string& header, const void* payload, size_t size) {
 }
 
 Frames Link::receive(int milliseconds) {
-    Frames frames;
     if (!socket_) {
         std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-        return frames;
+        return {};
     }
     zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
-    if (zmq_poll(&item, 1, milliseconds) <= 0) return frames;
-    int more = 1;
-    while (more) {
-        zmq_msg_t part;
-        zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, socket_, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&part);
-            return {};
-        }
-        frames.emplace_back(static_cast<const char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
-        more = zmq_msg_more(&part);
-        zmq_msg_close(&part);
-    }
-    return frames;
+    return zmq_poll(&item, 1, milliseconds) > 0 ? next_of(socket_) : Frames{};
 }
 
 }  // namespace stemweave

@@ -29,10 +29,17 @@ class Link {
     bool send(const std::string& header, const void* payload, size_t size);
     // The frames of the next message, none where none arrives within `milliseconds`.
     Frames receive(int milliseconds);
+    // Whether the connection was cut since this was last asked, and is there again: ZeroMQ mends it by itself, but what was under
+    // way is lost. True once anything can be received that came after the cut.
+    bool was_cut();
 
   private:
+    void watch();
+
     void* context_;
     void* socket_ = nullptr;
+    void* monitor_ = nullptr;  // of handshakes
+    int handshakes_ = 0;
     std::string why_;
 };
 

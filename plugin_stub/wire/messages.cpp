@@ -128,6 +128,7 @@ std::string submit(const Order& order) {
     if (order.stop != 0.0) header.put("stop", order.stop);
     if (!order.context.empty()) header.put("context", order.context);
     if (order.position != 0) header.put("position", order.position);
+    if (!order.have.empty()) header.put("have", order.have);
     return header.bytes();
 }
 

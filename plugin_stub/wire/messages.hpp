@@ -92,6 +92,7 @@ struct Order {
     double stop = 0.0;
     std::string context;
     int64_t position = 0;
+    std::map<std::string, int64_t> have;  // frames of each stem that are here when it is asked for again
 };
 
 // What the members of a context know of each other's tracks. role: the source it plays, empty where nobody said.

@@ -38,6 +38,7 @@ Server::News Server::look_after() {
         greeted_ = {};
         connection_ = Connection::greeting;
     }
+    if (link_.was_cut()) return greet_again();
     if (now - heard_ > kSilentAfter) {
         const bool refused = connection_ == Connection::refused;  // then it said why, which is worth more
         const std::string advice = paired_ ? " Start it there with: stemweave serve --host. If it runs, pair with it again: stemweave pair"
@@ -46,14 +47,16 @@ Server::News Server::look_after() {
         return News::lost;
     }
     const bool is_loading = is_connected() && models_.empty();  // greeted again it says what it has by then
-    if ((connection_ == Connection::greeting || is_loading) && now - greeted_ >= kGreetEvery) {
-        if (link_.send(hello("stemweave-plugin"))) greeted_ = now;
-    }
+    if ((connection_ == Connection::greeting || is_loading) && now - greeted_ >= kGreetEvery) greet();
     if (is_connected() && now - pinged_ >= kPingEvery) {
         pinged_ = now;
         link_.send(ping());
     }
     return News::none;
+}
+
+void Server::greet() {
+    if (link_.send(hello("stemweave-plugin"))) greeted_ = Clock::now();
 }
 
 bool Server::open() {
@@ -72,14 +75,16 @@ Server::News Server::handle(const Message& message) {
     const std::string& type = message.type();
     if (type == "welcome") return welcome(message);
     if (type == "pong") return is_connected() && message.text("session") != session_ ? greet_again() : News::none;
-    if (type != "error") return News::other;
+    // What it says of the rest before it knows us is of before a cut: it will say it again.
+    const News rest = is_connected() ? News::other : News::none;
+    if (type != "error") return rest;
     const std::string what = message.text("message") + " " + message.text("hint");
     if (message.text("code") == "hello_first") return is_connected() ? greet_again() : News::none;
     if (message.text("code") == "version") {
         refuse(what);
         return News::none;
     }
-    if (!message.text("job").empty()) return News::other;
+    if (!message.text("job").empty() || message.text("code") == "context") return rest;  // a job's, the session's
     trouble_ = what;
     return News::none;
 }
@@ -106,6 +111,7 @@ Server::News Server::greet_again() {
     connection_ = Connection::greeting;
     session_.clear();
     greeted_ = {};
+    greet();  // at once, before what is left of the last welcome can be taken for its answer
     return News::lost;
 }
 

@@ -14,8 +14,8 @@ enum class Connection { absent, greeting, connected, refused };
 
 class Server {
   public:
-    // What happened to the connection. lost: the server is gone, or knows us no more. arrived: it knows us, and nothing of what was
-    // before. other: nothing, the message is about something else.
+    // What happened to the connection. lost: the server is gone, or knows us no more, or a cut took along what was under way.
+    // arrived: it knows us, and perhaps nothing of what was before. other: nothing, the message is about something else.
     enum class News { none, lost, arrived, other };
 
     // Now and then: connect, greet, show that we live, give up.
@@ -46,6 +46,7 @@ class Server {
     using Clock = std::chrono::steady_clock;
 
     bool open();
+    void greet();
     News welcome(const Message& message);
     News greet_again();
     void lose(const std::string& why);

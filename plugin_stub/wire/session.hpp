@@ -14,13 +14,17 @@
 
 namespace stemweave {
 
+// Of a take, in a producer's words: more than kMaxFrames.
+constexpr const char* kTooLong =
+    "What was recorded is too long, from its first frame to its last, to be one job. Load the plug-in anew and play less.";
+
 // Instances of one process are of one session, until a project that is opened says which; those put in later are of that one.
 std::string session_of_process(const std::string& opened = "");
 
 class Session {
   public:
     // Says how this track stands, when that has changed: not at every look, for a recording goes on growing, unless somebody waits.
-    // mine: its id is left to this. key: of the session.
+    // mine: its id is left to this. key: of the session; its context is that and this machine.
     void announce(Link& link, Track mine, const std::string& key, bool somebody_waits);
     // True for a message that concerned the session alone.
     bool handle(Link& link, const Take& take, const Message& message);
@@ -29,7 +33,9 @@ class Session {
 
     // All members have heard what was announced, and that was no earlier than somebody began to wait.
     bool is_known() const { return is_known_ && since_wish_; }
-    const std::string& key() const { return key_; }
+    // Why it cannot be one of the session's tracks; empty when it is, or may be.
+    const std::string& trouble() const { return trouble_; }
+    const std::string& context() const { return context_; }
     const std::string& id() const { return id_; }
     // All that are there, whether they take part or not, this one too once the server knows it.
     const std::vector<Track>& members() const { return members_; }
@@ -42,7 +48,8 @@ class Session {
 
     const std::string id_ = new_uuid();
     Track announced_;
-    std::string key_;
+    std::string context_;
+    std::string trouble_;
     bool is_known_ = false;
     bool since_wish_ = false;
     std::chrono::steady_clock::time_point announced_at_{};

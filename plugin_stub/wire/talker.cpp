@@ -110,8 +110,12 @@ std::string Talker::recipe() const {
 
 void Talker::restore(const std::string& text) {
     const auto recipe = Recipe::read(text);
-    if (!recipe) return;
-    Restored restored{*recipe, Cache().load(*recipe)};
+    if (!recipe || (text == this->recipe() && stems())) return;
+    Restored restored{*recipe, nullptr};
+    try {
+        restored.stems = Cache().load(*recipe);
+    } catch (const std::exception&) {  // no memory, or a disk that is broken: an exception would end the host
+    }
     if (restored.stems) shared_->core->player.play(restored.stems);
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->recipe = text;  // kept also where the stems are gone: the project may be opened on the machine that has them

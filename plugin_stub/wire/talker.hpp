@@ -29,7 +29,7 @@ struct Status {
     JobState job = JobState::none;
     double progress = 0.0;    // 0 to 1
     Range recorded;           // hull of the take
-    uint64_t lost = 0;        // frames
+    uint64_t lost = 0;        // frames, since the last job began
     int tracks = 0;           // of the session, this one too, that take part and have something recorded
     Range context;            // from the first frame that one of them has to the last
     Range stretch;            // that would be filled; empty: none is known
@@ -92,7 +92,7 @@ class Talker {
     // The recipe of the stems that play, for the host's project; empty when there are none.
     std::string recipe() const;
     // Bring back the stems of a saved recipe from the cache, before this returns: a host may open a project and bounce it at once.
-    // Where they are gone the status says so.
+    // Where they are gone the status says so. Nothing changes where it is the recipe that there is: hosts save and restore on undo.
     void restore(const std::string& text);
     // The server's address; empty: $STEMWEAVE_SERVER, else this machine's.
     void set_server(const std::string& address);

@@ -66,6 +66,7 @@ struct Talker::Shared {
     void follow_settings();
     Wishes wishes();
     bool listen();
+    void look_after_server();
     void follow(const Wishes& wishes);
     void separate();
     void announce();
@@ -76,6 +77,8 @@ struct Talker::Shared {
     void tell();
     void outline();
     void do_together(Together task);
+    bool is_fresh() const;
+    std::string trouble() const;
     std::vector<std::string> stems() const;
     Range stretch() const;
 
@@ -83,6 +86,7 @@ struct Talker::Shared {
     Take take_;
     Session session_;
     Jobs jobs_;
+    uint64_t lost_before_ = 0;  // of the recording, when the last job began
     bool outgrown_ = false;  // the outline no longer shows all of the take
     std::chrono::steady_clock::time_point outlined_{};
 };

@@ -22,7 +22,7 @@ void Talker::Shared::run() {
         const Wishes asked = wishes();
         const bool came = listen();  // after the wishes: what was played before them belongs to the job
         core->player.collect();
-        if (server_->look_after() == Server::News::lost) forget_server();
+        look_after_server();
         announce();
         follow_settings();
         follow(asked);
@@ -34,6 +34,10 @@ void Talker::Shared::run() {
     take_down(session_.id());
     server_->leave();
     server_.reset();
+}
+
+void Talker::Shared::look_after_server() {
+    if (server_->look_after() == Server::News::lost) forget_server();
 }
 
 void Talker::Shared::follow_settings() {
@@ -70,11 +74,16 @@ void Talker::Shared::follow(const Wishes& asked) {
     try {
         if (asked.separation && !busy) separate();
         if (asked.redo && !busy) jobs_.redo(*server_, take_);
-        if (asked.together && session_.is_known()) do_together(wants_together.exchange(Together::nothing));
+        const bool in_vain = is_fresh() || !session_.trouble().empty();  // to wait for the other tracks
+        if (asked.together && (session_.is_known() || in_vain)) do_together(wants_together.exchange(Together::nothing));
     } catch (const std::bad_alloc&) {
         jobs_.no_room();
     }
+    if (!busy && jobs_.is_busy()) lost_before_ = core->capture.lost();
 }
+
+// Nothing was recorded, as far as is known here on any track.
+bool Talker::Shared::is_fresh() const { return take_.empty() && session_.tracks().empty(); }
 
 void Talker::Shared::separate() {
     std::string by;
@@ -86,6 +95,8 @@ void Talker::Shared::separate() {
 }
 
 void Talker::Shared::do_together(Together task) {
+    if (!session_.trouble().empty()) return jobs_.refuse(session_.trouble());
+    if (is_fresh() && jobs_.has_stems()) return;  // a project that was opened with the switch left on: what it has stays
     Locks locked;
     {
         std::lock_guard<std::mutex> lock(mutex);
@@ -139,6 +150,7 @@ void Talker::Shared::receive(int wait) {
         const auto message = frames.size() <= 2 ? Message::read(frames[0].data(), frames[0].size()) : std::nullopt;
         if (message) {
             server_->is_alive();
+            look_after_server();  // a cut is noticed before what came after it is heard
             handle(*message, frames.size() == 2 ? frames[1] : std::string());
         }
         if (turn == kTurn) return;
@@ -147,14 +159,15 @@ void Talker::Shared::receive(int wait) {
 }
 
 void Talker::Shared::handle(const Message& message, const std::string& payload) {
-    if (message.type() == "give") listen();  // all that was played until somebody asked for it
-    if (session_.handle(server_->link(), take_, message)) return jobs_.hear_of_tracks(*server_, session_);
     switch (server_->handle(message)) {
     case Server::News::none: return;
     case Server::News::lost: return forget_server();
     case Server::News::arrived: return jobs_.resume(*server_);
-    case Server::News::other: return jobs_.handle(*server_, message, payload);
+    case Server::News::other: break;
     }
+    if (message.type() == "give") listen();  // all that was played until somebody asked for it
+    if (session_.handle(server_->link(), take_, message)) return jobs_.hear_of_tracks(*server_, session_);
+    jobs_.handle(*server_, message, payload);
 }
 
 void Talker::Shared::keep() {
@@ -162,6 +175,13 @@ void Talker::Shared::keep() {
     if (!made) return;
     std::lock_guard<std::mutex> lock(mutex);
     recipe = *made;
+}
+
+// What is told of what is wrong: what was asked for last comes first, and an offer is worth more than that there is no server.
+std::string Talker::Shared::trouble() const {
+    if (!jobs_.trouble().empty()) return jobs_.trouble();
+    if (!session_.trouble().empty()) return session_.trouble();
+    return jobs_.offer(take_) != Offer::none ? "" : server_->trouble();
 }
 
 void Talker::Shared::tell() {
@@ -174,7 +194,7 @@ void Talker::Shared::tell() {
     status.job = state;
     status.progress = progress;
     status.recorded = take_.hull();
-    status.lost = core->capture.lost();
+    status.lost = core->capture.lost() - lost_before_;
     status.tracks = tracks;
     status.context = session_.hull();
     status.stretch = stretch();
@@ -186,8 +206,7 @@ void Talker::Shared::tell() {
     status.preset = preset;
     status.offer = jobs_.offer(take_);
     status.gone = jobs_.gone();
-    const bool has_offer = status.offer != Offer::none;  // which is worth more than that there is no server
-    status.message = !jobs_.trouble().empty() ? jobs_.trouble() : has_offer ? "" : server_->trouble();
+    status.message = trouble();
     if (!status.message.empty()) status.last_trouble = status.message;
     status.folder = jobs_.folder();
     status.takes = jobs_.takes();

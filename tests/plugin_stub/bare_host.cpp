@@ -6,7 +6,9 @@
 //                               silence}
 //   separate | redo | accompany | infill | regenerate | cancel
 //   session KEY | name TEXT | hosts_name TEXT | role NUMBER | preset NAME | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
-//   status                      {"connection", "job", "progress", "recorded", "tracks", "context", "stretch", "message", "offer", "folder"}
+//   lose FRAMES                 as if the recording could not be kept up with; as many as the ring holds are needed
+//   status                      {"connection", "job", "progress", "recorded", "lost", "tracks", "context", "stretch", "message",
+//                               "offer", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
 #include <pthread.h>
@@ -112,10 +114,12 @@ struct Host {
         const char* connections[] = {"absent", "greeting", "connected", "refused"};
         const char* offers[] = {"none", "make_again", "play_first", "ask_again"};
         const char* jobs[] = {"none", "waiting", "uploading", "running", "done", "cancelled", "failed"};
-        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"tracks\": %d, \"context\": [%lld, %lld], \"stretch\": [%lld, %lld], \"message\": %s, "
+        std::printf("{\"connection\": \"%s\", \"job\": \"%s\", \"progress\": %g, \"recorded\": [%lld, %lld], \"lost\": %llu, "
+                    "\"tracks\": %d, \"context\": [%lld, %lld], \"stretch\": [%lld, %lld], \"message\": %s, "
                     "\"offer\": \"%s\", \"folder\": %s}\n",
                     connections[static_cast<int>(now.connection)], jobs[static_cast<int>(now.job)], now.progress,
-                    (long long)now.recorded.start, (long long)now.recorded.end, now.tracks, (long long)now.context.start,
+                    (long long)now.recorded.start, (long long)now.recorded.end, (unsigned long long)now.lost,
+                    now.tracks, (long long)now.context.start,
                     (long long)now.context.end, (long long)now.stretch.start, (long long)now.stretch.end, quoted(now.message).c_str(),
                     offers[static_cast<int>(now.offer)], quoted(now.folder).c_str());
     }
@@ -226,6 +230,11 @@ int main() {
             std::puts("{}");
         } else if (command == "cancel") {
             host.talker->cancel();
+            std::puts("{}");
+        } else if (command == "lose") {
+            uint32_t count = 0;
+            words >> count;
+            host.core->capture.write(nullptr, nullptr, count, {true, 0, 0.0, {}}, 48000.0);
             std::puts("{}");
         } else if (command == "status") {
             host.status();

@@ -97,6 +97,8 @@ TEST_CASE("stems are held only while a job needs what is locked of them") {
         before.reset();
         CHECK_FALSE(held.expired());
         Link link;  // to nobody
+        const std::string accepted = "\x81\xa4type\xa8" "accepted";
+        job.handle(link, *Message::read(accepted.data(), accepted.size()), "");
         if (end.empty()) job.cancel(link);
         else job.handle(link, *Message::read(end.data(), end.size()), "");
         CHECK_FALSE(job.is_open());

@@ -80,6 +80,53 @@ def test_stems_that_are_gone_are_made_again_of_the_track_that_was_kept(host, ser
     later.assert_stems_play()
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("switch", ["separate", "accompany", "infill"])
+def test_switches_left_on_in_a_project_do_nothing_to_the_stems_it_is_opened_with(host, recipe, before, switch):
+    port = free_port()
+    asked: list[type] = []
+
+    def reply(frames: list[bytes]) -> list[list[bytes]]:
+        message = protocol.decode(frames)[0]
+        asked.append(type(message))
+        if isinstance(message, protocol.Hello):
+            return [protocol.encode(protocol.Welcome(protocol.VERSION, "s", "1", ["m"], [], {}, []))]
+        if isinstance(message, protocol.Join):
+            return [protocol.encode(protocol.Tracks(message.context, [message.track]))]
+        return [protocol.encode(protocol.Pong("s"))] if isinstance(message, protocol.Ping) else []
+
+    plugin = host(f"tcp://127.0.0.1:{port}")
+    for command in [switch, f"restore {recipe}"] if before else [f"restore {recipe}", switch]:
+        plugin.ask(command)
+    until(lambda: plugin.ask("status")["folder"], "the stems")
+    with answering(port, reply):
+        plugin.until("connection", "connected")
+        plugin.ask("role 1")
+        plugin.assert_stems_play()  # and the song is recorded
+        until(lambda: plugin.ask("status")["tracks"] == 1, "the track")
+        status = plugin.ask("status")
+        assert (status["message"], status["job"]) == ("", "none")
+        assert protocol.Submit not in asked
+
+
+@pytest.mark.parametrize(
+    "damage", [("frames 100000|", "frames 16000000000|"), ("start 0|", "start 9223372036854775807|")]
+)
+def test_a_project_with_a_damaged_recipe_opens_without_stems(host, recipe, damage):
+    assert damage[0] in recipe
+    plugin = host("tcp://127.0.0.1:9")
+    plugin.ask("restore " + recipe.replace(*damage))
+    assert plugin.ask(f"play 0 {FRAMES} 512")["halves"] == 0
+
+
+def test_a_project_opens_where_the_folder_of_takes_cannot_be_read(host, recipe, tmp_path):
+    shutil.rmtree(tmp_path / "takes")
+    (tmp_path / "takes").symlink_to(tmp_path / "takes")  # an error, not only nothing there
+    plugin = host("tcp://127.0.0.1:9")
+    plugin.ask(f"restore {recipe}")
+    plugin.until("offer", "play_first")
+
+
 def test_without_the_track_it_has_to_be_played_through_first(host, server, recipe, tmp_path):
     shutil.rmtree(take_of(tmp_path))
     plugin = host(server)

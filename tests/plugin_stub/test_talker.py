@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.bare_host import FRAMES, SHUTDOWN, BareHost
+from support.cutter import Cutter
 from support.servers import answering, killable, running, until
 
 from bridge import protocol
@@ -103,6 +104,19 @@ def test_a_server_killed_in_the_middle_and_started_again_finishes_the_job(host, 
         plugin.assert_stems_play()
 
 
+@pytest.mark.parametrize("way", [{"up": 300}, {"up": 300_000}, {"down": 300}, {"down": 300_000}, {"down": 900_000}])
+def test_a_link_cut_before_and_in_mid_transfer_costs_nothing(host, way):
+    with running() as server:
+        cutter = Cutter(server.port, **way)
+        plugin = host(f"tcp://127.0.0.1:{cutter.port}")
+        plugin.record()
+        plugin.ask("separate")
+        assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+        assert cutter.cuts == 1
+        plugin.assert_stems_play()
+        cutter.close()
+
+
 def test_a_cancelled_job_brings_back_the_stems_before_it(host):
     with running("support.jobs:first") as server:
         plugin = host(f"tcp://127.0.0.1:{server.port}")
@@ -119,6 +133,39 @@ def test_a_cancelled_job_brings_back_the_stems_before_it(host):
         plugin.ask("cancel")  # before it was begun, or after
         until(lambda: plugin.ask(f"play 0 {FRAMES} 512")["halves"] > 3.99 * FRAMES, "the same stems again")
         plugin.until("job", "cancelled")
+
+
+def test_undo_while_a_job_runs_leaves_its_stems_and_another_project_gets_its_own(host):
+    with running("support.jobs:first") as server:
+        plugin = host(f"tcp://127.0.0.1:{server.port}")
+        plugin.record()
+        plugin.ask("separate")
+        recipe = until(lambda: plugin.ask("recipe")["recipe"], "the recipe")
+        plugin.ask("separate")
+        plugin.until("job", "running")
+
+        def heard() -> int:
+            return plugin.ask(f"play 0 {FRAMES} 512")["halves"]
+
+        until(lambda: heard() < FRAMES, "the stems that are made now, of which hardly any are there")
+        plugin.ask(f"restore {recipe}")
+        assert heard() < FRAMES
+        plugin.ask("restore " + recipe.replace("seed ", "seed 1"))
+        assert heard() > 3.99 * FRAMES
+        plugin.ask("cancel")
+        plugin.until("job", "cancelled")
+
+
+def test_what_was_lost_is_told_until_the_next_job(host):
+    with running() as server:
+        plugin = host(f"tcp://127.0.0.1:{server.port}")
+        plugin.ask(f"lose {2**22}")
+        until(lambda: plugin.ask("status")["lost"] == 2**22, "what was lost")
+        plugin.record()
+        assert plugin.ask("status")["lost"] == 2**22
+        plugin.ask("separate")
+        plugin.until("job", "done")
+        assert plugin.ask("status")["lost"] == 0
 
 
 def test_a_server_that_hangs_is_said_to_be_gone(host):
@@ -163,11 +210,12 @@ def test_garbage_from_the_server_does_no_harm(host):
         assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
 
 
-def session_of_three(host, address: str) -> list[BareHost]:
-    """Three instances, each in a process of its own, that hold the song's beginning, middle and end on three tracks."""
+def session_of_three(host, address: str, first: str = "") -> list[BareHost]:
+    """Three instances, each in a process of its own, that hold the song's beginning, middle and end on three tracks. first: where
+    the first of them finds the server, if not there."""
     plugins = []
     for role, (start, stop) in enumerate(((0, 60_000), (20_000, 80_000), (40_000, FRAMES)), 1):
-        plugin = host(address)
+        plugin = host(first if role == 1 and first else address)
         plugin.ask("session the-same")
         plugin.ask(f"role {role}")
         plugin.ask(f"play {start} {stop - start} 512")
@@ -192,6 +240,79 @@ def test_tracks_recorded_one_after_another_are_one_context_and_one_job_uses_them
         assert_piano_plays(plugins[1])
         heard = plugins[0].ask(f"play 0 {FRAMES} 512")  # who did not ask hears nothing
         assert heard["halves"] == heard["other"] == 0
+
+
+@pytest.mark.parametrize(("way", "asker"), [({"up": 300_000}, 1), ({"up": 300_000}, 0), ({"down": 300_000}, 0)])
+def test_a_cut_of_a_track_that_gives_or_asks_costs_nothing(host, way, asker):
+    with running("support.jobs:company") as server:
+        cutter = Cutter(server.port, **way)
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{server.port}", f"tcp://127.0.0.1:{cutter.port}")
+        plugins[asker].ask("accompany")
+        assert plugins[asker].until("job", "done", "failed")["job"] == "done", plugins[asker].ask("status")
+        assert cutter.cuts == 1
+        assert_piano_plays(plugins[asker])
+        cutter.close()
+
+
+class Room:
+    """What a server says that has no place for a track while `why` is given, and what it was asked."""
+
+    def __init__(self, why: str = ""):
+        self.why = why
+        self.contexts: list[str] = []
+        self.jobs: list[str] = []
+
+    def __call__(self, frames: list[bytes]) -> list[list[bytes]]:
+        message = protocol.decode(frames)[0]
+        if isinstance(message, protocol.Hello):
+            return [protocol.encode(protocol.Welcome(protocol.VERSION, "s", "1", ["m"], [], {}, []))]
+        if isinstance(message, protocol.Join):
+            self.contexts.append(message.context)
+            if self.why:
+                return [protocol.encode(protocol.Error("context", self.why, "Take one out."))]
+            return [protocol.encode(protocol.Tracks(message.context, [message.track]))]
+        if isinstance(message, protocol.Submit):
+            self.jobs.append(message.context)
+        return [protocol.encode(protocol.Pong("s"))] if isinstance(message, protocol.Ping) else []
+
+
+def test_a_track_that_is_refused_says_why_and_is_told_of_again(host):
+    port, room = free_port(), Room("There are 64 tracks.")
+    with answering(port, room):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.ask("role 1")
+        plugin.record()
+        plugin.ask("accompany")
+        until(lambda: "There are 64 tracks. Take one out." in plugin.ask("status")["message"], "why")
+        until(lambda: plugin.ask("status")["job"] == "none", "that nothing is waited for")
+        room.why = ""
+        until(lambda: plugin.ask("status")["tracks"] == 1, "a place")
+        assert not room.jobs
+
+
+def test_songs_of_one_template_on_two_machines_are_two_contexts(host):
+    port, room = free_port(), Room()
+    with answering(port, room):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.ask("session " + "x" * 150)
+        plugin.ask("role 1")
+        plugin.record()
+        until(lambda: plugin.ask("status")["tracks"] == 1, "the track")
+        plugin.ask("accompany")
+        until(lambda: room.jobs, "a job")
+    assert room.contexts[-1] == room.jobs[0] == "x" * 100 + "@" + socket.gethostname()[:64]
+
+
+def test_a_take_that_is_too_long_is_said_to_be(host):
+    port, room = free_port(), Room()
+    with answering(port, room):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        for start in (0, 400_000_000):  # more than two hours
+            plugin.ask(f"play {start} 512 512")
+        until(lambda: "too long" in plugin.ask("status")["message"], "that it is")
+        plugin.ask("accompany")
+        until(lambda: plugin.ask("status")["job"] == "none", "that nothing is waited for")
+        assert not room.jobs
 
 
 @pytest.mark.parametrize("task", ["infill", "regenerate"])

@@ -27,7 +27,9 @@ int main(int argc, char** argv) {
         for (int i = 0; i < 32; ++i) sha += "ab";
         const float audio[2] = {0.5f, -0.5f};
         print("hello", hello("example"));
-        print("submit", submit({job, {44100, 1, 2, sha}, "separate", {{"seed", 7}}, {}, 0.0, 0.0, "", 0}));
+        print("submit", submit({job, {44100, 1, 2, sha}, "separate", {{"seed", 7}}, {}, 0.0, 0.0, "", 0, {}}));
+        Order again{job, {44100, 1, 2, sha}, "separate", {{"seed", 7}}, {}, 0.0, 0.0, "", 0, {{"bass", 2}, {"drums", 1}}};
+        print("again", submit(again));
         print("join", join("session", {"track", "Bass DI", "bass", 48000, -500, 96000, false}));
         print("chunk", chunk(job, "", 0, audio, sizeof audio));
         print("credit", credit(job, 8));

@@ -1,0 +1,189 @@
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "signal.hpp"
+#include "wire/jobs.hpp"
+
+using namespace stemweave;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t kFrames = 1000;
+constexpr const char* kId = "6f1c2a90-0000-4000-8000-000000000001";
+
+// A folder of takes that is gone after the test.
+struct Takes {
+    Takes() { setenv("STEMWEAVE_TAKES", folder.c_str(), 1); }
+    ~Takes() { fs::remove_all(folder); }
+    const fs::path folder = fs::temp_directory_path() / ("stemweave-" + new_uuid());
+};
+
+Message message(const Header& header) {
+    const std::string bytes = header.bytes();
+    return *Message::read(bytes.data(), bytes.size());
+}
+
+std::vector<float> audio(int channel) {
+    std::vector<float> samples(2 * kFrames);
+    for (size_t i = 0; i < samples.size(); ++i) samples[i] = song(channel, static_cast<int64_t>(i));
+    return samples;
+}
+
+std::string bytes_of(const std::vector<float>& samples) {
+    return std::string(reinterpret_cast<const char*>(samples.data()), samples.size() * sizeof(float));
+}
+
+Message chunk_of(const std::string& stem, int channel) {
+    const std::string payload = bytes_of(audio(channel));
+    return message(Header("chunk").put("job", std::string(kId)).put("offset", 0).put("stem", stem)
+                       .put("crc32", crc32_of(payload.data(), payload.size())));
+}
+
+Message done_with(const std::vector<std::string>& stems) {
+    std::map<std::string, std::string> hashes;
+    for (size_t i = 0; i < stems.size(); ++i) {
+        const std::string payload = bytes_of(audio(static_cast<int>(i)));
+        hashes[stems[i]] = sha256_of(payload.data(), payload.size());
+    }
+    return message(Header("done").put("job", std::string(kId)).put("stems", hashes).put("frames", kFrames));
+}
+
+Message accepted() { return message(Header("accepted").put("job", std::string(kId)).put("state", std::string("running"))); }
+
+// Everything a server says of a job; handle(message, payload) hears it.
+template <typename Handle>
+void serve(const std::vector<std::string>& stems, Handle&& handle) {
+    handle(accepted(), "");
+    for (int i = 0; i < static_cast<int>(stems.size()); ++i) handle(chunk_of(stems[static_cast<size_t>(i)], i), bytes_of(audio(i)));
+    handle(done_with(stems), "");
+}
+
+void serve(const std::vector<std::string>& stems, Jobs& jobs, Server& server) {
+    serve(stems, [&](const Message& said, const std::string& payload) { jobs.handle(server, said, payload); });
+}
+
+Job job_of_a_track() { return Job({audio(9), 48000, 0}, "separate", 1, kId); }
+
+void serve(const std::vector<std::string>& stems, Job& job, Link& link) {
+    serve(stems, [&](const Message& said, const std::string& payload) { job.handle(link, said, payload); });
+}
+
+Recipe recipe_of(const Job& job) { return {job.id(), job.preset(), job.seed(), 48000, 0, kFrames, job.hashes()}; }
+
+}  // namespace
+
+TEST_CASE("a take of sources that no bus is called by is kept and found again, and not when it was changed") {
+    Takes takes;
+    Link link;  // to nobody
+    Job job = job_of_a_track();
+    serve({"vocals", "drums", "bass", "other", "residual"}, job, link);
+    REQUIRE(job.state() == JobState::done);
+    CHECK(job.hashes().size() == kStems);
+    for (const char* bus : kStemNames) CHECK(job.hashes().count(bus) == 1);
+    const Recipe recipe = *Recipe::read(recipe_of(job).text());
+    Cache cache;
+    REQUIRE(cache.store(recipe, job.track(), *job.stems()));
+    const auto stems = cache.load(recipe);
+    REQUIRE(stems);
+    CHECK(stems->audio == job.stems()->audio);
+    Recipe other = recipe;
+    other.hashes["piano"] = recipe.hashes.at("guitar");
+    CHECK_FALSE(cache.load(other));
+}
+
+TEST_CASE("more stems than there are buses are an error of its own") {
+    Link link;
+    Job job = job_of_a_track();
+    serve({"a", "b", "c", "d", "e", "f"}, job, link);
+    CHECK(job.state() == JobState::failed);
+    CHECK(job.error().find("more stems") != std::string::npos);
+}
+
+TEST_CASE("what a server said before it accepted a job again, after a cut, neither ends it nor grants anything") {
+    const std::vector<std::string> stems{"bass", "drums"};
+    Link link;
+    Job job = job_of_a_track();
+    job.handle(link, accepted(), "");
+    job.handle(link, chunk_of("bass", 0), bytes_of(audio(0)));
+    job.wait();
+    job.handle(link, done_with(stems), "");  // the drums went with the cut
+    job.handle(link, message(Header("progress").put("fraction", 0.5)), "");
+    job.handle(link, message(Header("credit").put("chunks", 8)), "");
+    CHECK(job.state() == JobState::waiting);
+    job.submit(link);
+    job.handle(link, accepted(), "");
+    job.handle(link, chunk_of("drums", 1), bytes_of(audio(1)));
+    job.handle(link, done_with(stems), "");
+    CHECK(job.state() == JobState::done);
+}
+
+TEST_CASE("a take that is done plays, also when a project was brought back meanwhile") {
+    Takes takes;
+    Player player;
+    Jobs jobs(player);
+    Server server;  // nobody
+    Take take;
+    Mark at;
+    at.sample_rate = 48000.0;
+    at.pass = 1;
+    take.write(at, audio(9).data(), kFrames);
+    const Recipe saved{kId, "separate", 1, 48000, 0, kFrames, {}};
+    jobs.bring_back(saved, nullptr);
+    jobs.redo(server, take);  // a job whose name is known
+    REQUIRE(jobs.is_busy());
+    auto older = std::make_shared<StemSet>(48000.0, 0, kFrames);
+    player.play(older);  // as Talker::restore does
+    jobs.bring_back(saved, older);
+    serve({"bass", "drums"}, jobs, server);
+    REQUIRE(jobs.state() == JobState::done);
+    CHECK(player.playing() == older);
+    CHECK(jobs.keep());
+    CHECK(player.playing() != older);
+    CHECK(player.playing()->audio[1] == audio(1));
+    CHECK_FALSE(jobs.folder().empty());
+}
+
+TEST_CASE("a take that cannot be kept has no folder") {
+    Takes takes;
+    Player player;
+    Jobs jobs(player);
+    Server server;
+    const Recipe saved{kId, "separate", 1, 48000, 0, kFrames, {}};
+    Cache().store(saved, audio(9), StemSet(48000.0, 0, kFrames));
+    jobs.bring_back(saved, Cache().load(saved));
+    CHECK_FALSE(jobs.folder().empty());
+    fs::remove(takes.folder / kId / "bass.wav");
+    jobs.bring_back(saved, nullptr);
+    jobs.redo(server, Take());
+    REQUIRE(jobs.is_busy());
+    serve({"bass", "drums"}, jobs, server);
+    fs::remove_all(takes.folder);
+    std::ofstream(takes.folder) << "a file where the folder was";
+    CHECK(jobs.keep());
+    CHECK(jobs.trouble().find("could not be kept") != std::string::npos);
+    CHECK(jobs.folder().empty());
+}
+
+TEST_CASE("nothing is made as large as a recipe says where the files are not") {
+    Takes takes;
+    const Cache cache;
+    Recipe recipe{kId, "separate", 1, 48000, 0, kFrames, {}};
+    Cache().store(recipe, audio(9), StemSet(48000.0, 0, kFrames));
+    CHECK(cache.load(recipe));
+    recipe.frames = int64_t{24} * 3600 * 192000;
+    REQUIRE(Recipe::read(recipe.text()));
+    CHECK_FALSE(cache.load(recipe));
+    CHECK_FALSE(cache.has_track(recipe));
+    recipe.frames = kFrames;
+    for (const int64_t start : {INT64_MAX, INT64_MIN, (int64_t{1} << 53) + 1}) {
+        recipe.start = start;
+        CHECK_FALSE(Recipe::read(recipe.text()));
+    }
+}
