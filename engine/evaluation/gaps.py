@@ -12,7 +12,7 @@ from engine.data.tracks import Tracks
 from engine.errors import DataError
 from engine.evaluation.metrics import half_width
 from engine.evaluation.pictures import log_mel
-from engine.filling import fill
+from engine.filling import drafted, fill
 from engine.models import Model
 from engine.presets import Preset
 from engine.request import Request
@@ -92,11 +92,11 @@ def _made(model: Model, truth: np.ndarray, rate: int, hole: slice, preset: Prese
     else:
         stems = dict(zip(model.spec.sources, truth, strict=True))
         request = Request(rate, stems, start=hole.start / rate, stop=hole.stop / rate)
-    grid = TASKS[preset.task](request, model.spec)
+    grid = drafted(TASKS[preset.task](request, model.spec))
     plain = dataclasses.replace(preset, known="replacement", resamples=1, steps=preset.steps * preset.resamples)
 
     def by(preset: Preset, draft: np.ndarray | None) -> np.ndarray:
-        made = fill(model, dataclasses.replace(grid, draft=draft, repeats=False), preset)
+        made = fill(model, dataclasses.replace(grid, draft=draft), preset)
         return np.stack([made[name] for name in model.spec.sources])
 
     return {
