@@ -179,13 +179,14 @@ def _make(
 ) -> None:  # fmt: skip
     """Check, read, run and write: what all of these commands do."""
     from engine.prompting import told_card
-    from engine.tasks import TASKS
+    from engine.tasks import TASKS, check
 
     settings, card = checked(preset, overrides)
     paths = {role: path.resolve() for role, path in paths.items()}
     rate, parts = read_parts(paths) if paths else (given["sample_rate"], [])
     request = Request.of(rate, parts, **{key: value for key, value in given.items() if key != "sample_rate"})
     spec = told_card(card, request).spec
+    check(settings, spec, request)
     TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
     names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
     results.prepare(output)
