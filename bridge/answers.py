@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import errors, limits, protocol
@@ -14,7 +13,7 @@ from bridge.doors import Doors, is_local
 from bridge.errors import BridgeError, DamagedChunk, ProtocolError
 from bridge.intake import Intake
 from bridge.jobs import OPEN, Job, Order
-from bridge.lane import Lanes, Placed
+from bridge.lane import Lanes, Placed, can_be_named
 from bridge.logs import event
 from bridge.proofs import Proofs
 from bridge.protocol import (
@@ -56,7 +55,6 @@ TRACK_GONE = (
 
 
 Payload = bytes | memoryview
-LONGEST_NAME = 4096  # bytes
 
 
 class Answers:
@@ -186,7 +184,7 @@ class Answers:
 
     def _accept(self, client: bytes, job: Job, message: Submit, **more: Any) -> None:
         """Say so, and through which lane audio may go from now on. Only a client of this machine is told of one."""
-        may = message.lane and is_local(client) and _can_be_named(job.order.folder)
+        may = message.lane and is_local(client) and can_be_named(job.order.folder)
         job.lane, job.beside = self._lanes.new() if may else None, False
         if job.lane:
             more |= {"lane": job.lane.name, "key": job.lane.key}
@@ -395,11 +393,3 @@ class Answers:
                 job.state = "cancelled"  # or the queue would still give it to the worker
                 self._server.jobs.forget(job)
         self._server.jobs.make_room()
-
-
-def _can_be_named(folder: Path) -> bool:
-    """Whether a message has room for the name of what lies there; names need not be text where they come from."""
-    try:
-        return len(str(folder).encode()) < LONGEST_NAME
-    except UnicodeEncodeError:
-        return False

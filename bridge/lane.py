@@ -27,6 +27,7 @@ SECRET = 16  # bytes each of key and proof, which follow it
 AUDIO = 4096  # byte at which chunks begin
 PLACE, PLACES = MAX_PAYLOAD, 8  # bytes of a chunk at most, and how many may be under way
 SIZE = AUDIO + PLACES * PLACE  # bytes of a lane
+LONGEST_NAME = 4096  # bytes
 MOST = 32  # lanes of a server at once; further jobs have the socket
 BLOCK = 2**18  # bytes that are taken out at once where the system does not do it
 NOT_TO_FILES = (errno.EINVAL, errno.ENOTSOCK, errno.ENOTSUP, errno.ENOSYS)  # of sendfile
@@ -193,3 +194,11 @@ class Lanes:
             lane.close()
         if self._spool:
             self._spool.close()
+
+
+def can_be_named(folder: Path) -> bool:
+    """Whether a message has room for the name of what lies there; names need not be text where they come from."""
+    try:
+        return len(str(folder).encode()) < LONGEST_NAME
+    except UnicodeEncodeError:
+        return False

@@ -16,11 +16,10 @@ import zmq
 from support.servers import Speaker, address, answering, running, song, until
 
 from bridge import keys, lane, protocol
-from bridge.answers import _can_be_named
 from bridge.client import Client
 from bridge.doors import knock
 from bridge.errors import BridgeError, ProtocolError, RemoteError
-from bridge.lane import AUDIO, MAGIC, MOST, PLACE, PLACES, SECRET, SIZE, Beside, Lane, Lanes, open_lane
+from bridge.lane import AUDIO, MAGIC, MOST, PLACE, PLACES, SECRET, SIZE, Beside, Lane, Lanes, can_be_named, open_lane
 from bridge.ports import addresses, free_port
 from bridge.protocol import (
     Accepted,
@@ -170,9 +169,9 @@ def test_stems_that_lie_out_of_reach_come_over_the_socket(server, passed, monkey
 
 
 def test_a_folder_whose_name_is_no_text_has_no_lane():
-    assert _can_be_named(Path("/srv/jobs"))
-    assert not _can_be_named(Path(os.fsdecode(b"/srv/jos\xe9")))
-    assert not _can_be_named(Path("/" + "a" * 5000))
+    assert can_be_named(Path("/srv/jobs"))
+    assert not can_be_named(Path(os.fsdecode(b"/srv/jos\xe9")))
+    assert not can_be_named(Path("/" + "a" * 5000))
 
 
 def test_a_server_has_only_so_many_and_takes_back_what_nobody_has(lanes):
