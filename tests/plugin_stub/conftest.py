@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.bare_host import BareHost
 from support.tools import cmake_build
 
 
@@ -20,3 +21,18 @@ def build() -> Callable[..., Path]:
         return made[sanitize]
 
     return make
+
+
+@pytest.fixture
+def host(build, tmp_path):
+    """host(address): a bare host that is closed, and was quick to close, at the end of the test."""
+    hosts = []
+
+    def start(server: str, **environment: str) -> BareHost:
+        hosts.append(BareHost(build() / "bare_host", server, tmp_path / "takes", **environment))
+        return hosts[-1]
+
+    yield start
+    for each in hosts:
+        if each.process.poll() is None:
+            each.close()

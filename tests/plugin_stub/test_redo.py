@@ -15,21 +15,6 @@ from bridge.ports import free_port
 STEMS = ("bass", "drums", "guitar", "piano", "residual")
 
 
-@pytest.fixture
-def host(build, tmp_path):
-    """host(address): a bare host that is closed at the end of the test."""
-    hosts = []
-
-    def start(server: str) -> BareHost:
-        hosts.append(BareHost(build() / "bare_host", server, tmp_path / "takes"))
-        return hosts[-1]
-
-    yield start
-    for each in hosts:
-        if each.process.poll() is None:
-            each.close()
-
-
 @pytest.fixture(scope="module")
 def server():
     with running() as one:
