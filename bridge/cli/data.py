@@ -24,7 +24,13 @@ def render(
     split: Annotated[str, typer.Option(help="train, validation, heldout or demo: no song is in two of them")] = "train",
     songs: Annotated[int, typer.Option(min=1)] = 100,
     seconds: Annotated[float, typer.Option(min=1.0, help="of each song")] = 24.0,
-    font: Annotated[Path, typer.Option(help="sound font, .sf2 or .sf3")] = FONT,
+    font: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="sound font, .sf2 or .sf3; repeat it, and the first that has an instrument plays it",
+            show_default=FONT.name,
+        ),
+    ] = None,
     rate: Annotated[int, typer.Option(min=8000, max=192000, help="Hz")] = 44100,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     first: Annotated[int, typer.Option(min=0, help="number of the first song")] = 0,
@@ -34,9 +40,43 @@ def render(
 
     with progress_bar(f"rendering {split}") as progress:
         render_dataset(
-            folder, split, songs, seconds, font, rate, jobs, first, lambda done, of: progress(done / max(1, of))
+            folder,
+            split,
+            songs,
+            seconds,
+            font or [FONT],
+            rate,
+            jobs,
+            first,
+            lambda done, of: progress(done / max(1, of)),
         )
     out.print(f"{songs} tracks in {folder}", soft_wrap=True)
+
+
+@data.command("font")
+def font(
+    file: Annotated[Path, typer.Argument(help="the sound font to make, .sf2")],
+    instruments: Annotated[
+        list[str],
+        typer.Argument(
+            help="FOLDER=PROGRAMS: of recordings named by their keys, such as A3.wav or Cs4.mp3, and what plays them"
+        ),
+    ],
+) -> None:
+    """Make a sound font of recordings of single notes: stemweave data font piano.sf2 grand/=0,1,3"""
+    from engine.data.recorded import Instrument, make_font
+
+    parsed = []
+    for text in instruments:
+        folder, _, programs = text.rpartition("=")
+        numbers = programs.split(",")
+        if not folder or not all(number.isdecimal() and int(number) < 128 for number in numbers):
+            raise typer.BadParameter(
+                f"'{text}' is not of the form FOLDER=PROGRAMS, such as grand/=0,1,3 (General MIDI, 0-127)"
+            )
+        parsed.append(Instrument(Path(folder), tuple(map(int, numbers))))
+    make_font(file, parsed)
+    out.print(f"{file}", soft_wrap=True)
 
 
 @data.command("in-common")

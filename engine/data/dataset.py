@@ -3,7 +3,7 @@
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from engine.errors import DataError
 
 SPLITS = ("train", "validation", "heldout", "demo")
 ABOUT = "track.json"
-DEFAULT_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+DEFAULT_FONTS = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),)
 MIXING = 99  # so that the mixing dice are not the composer's
 
 _renderer: Renderer | None = None  # a worker process's own, open as long as it lives
@@ -37,7 +37,7 @@ def render_dataset(
     split: str,
     songs: int,
     seconds: float,
-    sound_font: Path = DEFAULT_FONT,
+    sound_fonts: Sequence[Path] = DEFAULT_FONTS,
     sample_rate: int = 44100,
     jobs: int = 1,
     first: int = 0,
@@ -58,24 +58,28 @@ def render_dataset(
         return
     try:
         work = _alone if jobs == 1 else _together
-        for done, _ in enumerate(work(out, split, missing, seconds, sound_font, sample_rate, jobs), 1):
+        for done, _ in enumerate(work(out, split, missing, seconds, sound_fonts, sample_rate, jobs), 1):
             report(songs - len(missing) + done, songs)
     except KeyboardInterrupt:
         return
 
 
-def _alone(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
-    with Renderer(sound_font, sample_rate) as renderer:
+def _alone(
+    out: Path, split: str, missing: list[int], seconds: float, sound_fonts: Sequence[Path], sample_rate: int, jobs: int
+):
+    with Renderer(sound_fonts, sample_rate) as renderer:
         for index in missing:
-            yield render_track(out, split, index, seconds, renderer, Path(sound_font).name)
+            yield render_track(out, split, index, seconds, renderer, _names(sound_fonts))
 
 
-def _together(out: Path, split: str, missing: list[int], seconds: float, sound_font: Path, sample_rate: int, jobs: int):
-    Renderer(sound_font, sample_rate).close()  # what is wrong with the font is said here, not in every worker
+def _together(
+    out: Path, split: str, missing: list[int], seconds: float, sound_fonts: Sequence[Path], sample_rate: int, jobs: int
+):
+    Renderer(sound_fonts, sample_rate).close()  # what is wrong with the font is said here, not in every worker
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, initializer=_open, initargs=(sound_font, sample_rate)) as pool:
-        font = Path(sound_font).name
-        futures = [pool.submit(_render_in_worker, out, split, index, seconds, font) for index in missing]
+    with ProcessPoolExecutor(jobs, spawn, initializer=_open, initargs=(sound_fonts, sample_rate)) as pool:
+        fonts = _names(sound_fonts)
+        futures = [pool.submit(_render_in_worker, out, split, index, seconds, fonts) for index in missing]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -84,18 +88,22 @@ def _together(out: Path, split: str, missing: list[int], seconds: float, sound_f
             raise
 
 
-def _open(sound_font: Path, sample_rate: int) -> None:
+def _names(sound_fonts: Sequence[Path]) -> str:
+    return ", ".join(Path(font).name for font in sound_fonts)
+
+
+def _open(sound_fonts: Sequence[Path], sample_rate: int) -> None:
     global _renderer
-    _renderer = Renderer(sound_font, sample_rate)
+    _renderer = Renderer(sound_fonts, sample_rate)
 
 
-def _render_in_worker(out: Path, split: str, index: int, seconds: float, font: str) -> Path:
+def _render_in_worker(out: Path, split: str, index: int, seconds: float, fonts: str) -> Path:
     assert _renderer is not None
-    return render_track(out, split, index, seconds, _renderer, font)
+    return render_track(out, split, index, seconds, _renderer, fonts)
 
 
-def render_track(out: Path, split: str, index: int, seconds: float, renderer: Renderer, font: str) -> Path:
-    """Compose, render, mix and write one track. font: its name, for the record. Returns the track's folder."""
+def render_track(out: Path, split: str, index: int, seconds: float, renderer: Renderer, fonts: str) -> Path:
+    """Compose, render, mix and write one track. fonts: their names, for the record. Returns the track's folder."""
     song = compose(song_seed(split, index), seconds)
     stems = mix(renderer.render(song), np.random.default_rng([song.seed, MIXING]), renderer.sample_rate)
     folder = out / track_name(index)
@@ -117,7 +125,7 @@ def render_track(out: Path, split: str, index: int, seconds: float, renderer: Re
         "style": song.style,
         "programs": {source: part.program for source, part in song.parts.items()},
         "playing": {source: list(part.playing) for source, part in song.parts.items()},
-        "sound_font": font,
+        "sound_font": fonts,
     }
     temporary = folder / f".{ABOUT}.new"
     temporary.write_text(json.dumps(about, indent=1))

@@ -1,11 +1,12 @@
 """Renders a song's parts through FluidSynth, one stem a source.
 
-Every part is played by a synthesizer of its own, made in half a millisecond, to which the sound font is lent: loading it is
+Every part is played by a synthesizer of its own, made in half a millisecond, to which a sound font is lent: loading it is
 what takes time. So nothing of an earlier part can sound in a later one, and the same song gives the same bits, whatever
 was rendered before.
 """
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -24,30 +25,34 @@ CHATTER = (2, 3, 4)  # FluidSynth's levels of log from warnings down; a bare syn
 
 
 class Renderer:
-    """Holds a sound font open for any number of songs; a context manager. DataError when FluidSynth or the font is missing.
+    """Holds sound fonts open for any number of songs; a context manager. DataError when FluidSynth or a font is missing.
 
-    sample_rate: Hz, within RATES.
+    sound_fonts: an instrument is played by the first that has it. sample_rate: Hz, within RATES.
     """
 
-    def __init__(self, sound_font: Path, sample_rate: int = 44100):
+    def __init__(self, sound_fonts: Sequence[Path], sample_rate: int = 44100):
         self._fluid = _fluidsynth()
         self.sample_rate = sample_rate
-        if not Path(sound_font).is_file():
-            raise DataError(
-                f"There is no sound font {sound_font}.",
-                "Install one (Debian: apt-get install fluid-soundfont-gm) or name another with --font.",
-            )
+        for font in sound_fonts:
+            if not Path(font).is_file():
+                raise DataError(
+                    f"There is no sound font {font}.",
+                    "Install one (Debian: apt-get install fluid-soundfont-gm) or name another with --font.",
+                )
         low, high = RATES
         if not low <= sample_rate <= high:
             raise DataError(
                 f"FluidSynth renders at {low} to {high} Hz, not at {sample_rate} Hz.", "Render at 44100 Hz."
             )
         self._keeper = self._fluid.Synth(samplerate=float(sample_rate), channels=16)
-        loaded = self._keeper.sfload(str(sound_font))
+        self._fonts = [self._load(font) for font in sound_fonts]
+
+    def _load(self, font: Path):
+        loaded = self._keeper.sfload(str(font))
         if loaded == -1:
             self.close()
-            raise DataError(f"{sound_font} is not a sound font FluidSynth can read.", "Name an .sf2 or .sf3 file.")
-        self._font = self._fluid.fluid_synth_get_sfont_by_id(self._keeper.synth, loaded)
+            raise DataError(f"{font} is not a sound font FluidSynth can read.", "Name an .sf2 or .sf3 file.")
+        return self._fluid.fluid_synth_get_sfont_by_id(self._keeper.synth, loaded)
 
     def __enter__(self) -> "Renderer":
         return self
@@ -56,7 +61,7 @@ class Renderer:
         self.close()
 
     def close(self) -> None:
-        """Free the sound font. Idempotent."""
+        """Free the sound fonts. Idempotent."""
         if self._keeper is not None:
             self._keeper.delete()
             self._keeper = None
@@ -77,14 +82,13 @@ class Renderer:
         library = self._fluid._fl
         effects = {"synth.reverb.active": int(rng.random() < REVERB), "synth.chorus.active": int(rng.random() < CHORUS)}
         synth = self._fluid.Synth(gain=GAIN, samplerate=float(self.sample_rate), channels=16, **effects)
-        font = library.fluid_synth_add_sfont(synth.synth, self._font)
+        channel, bank = (DRUM_CHANNEL, DRUM_BANK) if drums else (0, 0)
+        lent, program = self._preset(bank, part.program)
+        font = library.fluid_synth_add_sfont(synth.synth, lent)
         try:
             room, damping, level = rng.uniform(0.1, 0.9), rng.uniform(0, 0.8), rng.uniform(0.1, 0.7)
             synth.set_reverb(roomsize=float(room), damping=float(damping), level=float(level), width=0.5)
-            channel, bank = (DRUM_CHANNEL, DRUM_BANK) if drums else (0, 0)
-            # Small fonts lack some kits.
-            known = self._fluid.fluid_sfont_get_preset(self._font, bank, part.program)
-            synth.program_select(channel, font, bank, part.program if known else 0)
+            synth.program_select(channel, font, bank, program)
             if effects["synth.reverb.active"]:
                 synth.cc(channel, 91, int(rng.integers(20, 100)))
             if effects["synth.chorus.active"]:
@@ -97,8 +101,16 @@ class Renderer:
             self._draw(synth, out, at, out.shape[1])
         finally:
             synth.all_sounds_off(-1)  # no voice may hold on to the font's samples
-            library.fluid_synth_remove_sfont(synth.synth, self._font)
+            library.fluid_synth_remove_sfont(synth.synth, lent)
             synth.delete()
+
+    def _preset(self, bank: int, program: int):
+        """The font that plays a program, and as which: small fonts lack some kits."""
+        for number in (program, 0):
+            for font in self._fonts:
+                if self._fluid.fluid_sfont_get_preset(font, bank, number):
+                    return font, number
+        return self._fonts[0], 0
 
     def _draw(self, synth, out: np.ndarray, start: int, end: int) -> int:
         """Fill out[:, start:end] straight from the synthesizer, as floats: no clipping, no dither."""

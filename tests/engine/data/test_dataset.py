@@ -29,7 +29,7 @@ def test_the_splits_share_no_song():
 
 
 def test_a_track_has_a_file_a_source_that_plays_and_a_record(tmp_path):
-    render_dataset(tmp_path, "train", 6, 2.0, FONT, RATE, first=3)
+    render_dataset(tmp_path, "train", 6, 2.0, [FONT], RATE, first=3)
     tracks = Tracks(tmp_path)
     assert tracks.names == [f"Track{index:05d}" for index in range(3, 9)]
     for index, name in enumerate(tracks.names, 3):
@@ -48,13 +48,13 @@ def test_a_track_has_a_file_a_source_that_plays_and_a_record(tmp_path):
 
 def test_a_data_set_is_finished_where_it_was_left(tmp_path):
     counted = []
-    render_dataset(tmp_path, "heldout", 3, 1.5, FONT, RATE, progress=lambda *p: counted.append(p))
+    render_dataset(tmp_path, "heldout", 3, 1.5, [FONT], RATE, progress=lambda *p: counted.append(p))
     assert counted == [(0, 3), (1, 3), (2, 3), (3, 3)]
     before = contents(tmp_path)
     (tmp_path / "Track00001" / "track.json").unlink()  # killed before the track was whole
     next((tmp_path / "Track00001").glob("*.wav")).write_bytes(b"half")
     untouched = (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns
-    render_dataset(tmp_path, "heldout", 3, 1.5, FONT, RATE)
+    render_dataset(tmp_path, "heldout", 3, 1.5, [FONT], RATE)
     assert contents(tmp_path) == before
     assert (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns == untouched
 
@@ -64,25 +64,25 @@ def test_ctrl_c_leaves_whole_tracks_only(tmp_path):
         if done == 2:
             raise KeyboardInterrupt
 
-    render_dataset(tmp_path, "demo", 5, 1.0, FONT, RATE, progress=stop)
+    render_dataset(tmp_path, "demo", 5, 1.0, [FONT], RATE, progress=stop)
     assert len(list(tmp_path.glob("*/track.json"))) == 2
 
 
 def test_two_processes_write_what_one_does(tmp_path):
     for jobs in (1, 2):
-        render_dataset(tmp_path / str(jobs), "validation", 3, 1.0, FONT, RATE, jobs)
+        render_dataset(tmp_path / str(jobs), "validation", 3, 1.0, [FONT], RATE, jobs)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_an_unknown_split_and_a_missing_font_are_refused(tmp_path):
     with pytest.raises(DataError, match="no split"):
-        render_dataset(tmp_path, "everything", 1, 1.0, FONT)
+        render_dataset(tmp_path, "everything", 1, 1.0, [FONT])
     for jobs in (1, 2):
         with pytest.raises(DataError, match="no sound font"):
-            render_dataset(tmp_path, "train", 1, 1.0, tmp_path / "none.sf2", jobs=jobs)
+            render_dataset(tmp_path, "train", 1, 1.0, [tmp_path / "none.sf2"], jobs=jobs)
 
 
 def test_nothing_is_opened_when_nothing_is_missing(tmp_path, monkeypatch):
-    render_dataset(tmp_path, "train", 1, 1.0, FONT, RATE)
+    render_dataset(tmp_path, "train", 1, 1.0, [FONT], RATE)
     monkeypatch.setattr(dataset, "Renderer", None)
-    render_dataset(tmp_path, "train", 1, 1.0, FONT, RATE)
+    render_dataset(tmp_path, "train", 1, 1.0, [FONT], RATE)

@@ -16,7 +16,7 @@ RATE = 22050
 
 @pytest.fixture(scope="module")
 def renderer():
-    with Renderer(FONT, RATE) as opened:
+    with Renderer([FONT], RATE) as opened:
         yield opened
 
 
@@ -26,7 +26,7 @@ def song_of(part: Part, source: str = "piano", seconds: float = 2.0, seed: int =
 
 def render_song(song: Song, sound_font: Path, sample_rate: int = 44100) -> dict[str, np.ndarray]:
     """Its stems; the font is loaded for it alone."""
-    with Renderer(sound_font, sample_rate) as renderer:
+    with Renderer([sound_font], sample_rate) as renderer:
         return renderer.render(song)
 
 
@@ -99,10 +99,10 @@ def test_a_missing_font_and_a_file_that_is_none_say_what_to_do(tmp_path):
 def test_a_missing_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "fluidsynth", None)
     with pytest.raises(DataError, match="FluidSynth") as caught:
-        Renderer(FONT)
+        Renderer([FONT])
     assert "libfluidsynth3" in caught.value.hint
 
 
 def test_a_rate_the_synthesizer_does_not_know_is_refused():
     with pytest.raises(DataError, match="192000"):
-        Renderer(FONT, 192_000)
+        Renderer([FONT], 192_000)
