@@ -1,15 +1,16 @@
 -- Separate into stems (stemweave): a ReaScript. Load it in REAPER's list of actions.
 --
 -- Separates the files behind the selected items, or else behind all items of the selected tracks, and puts each stem on a new track
--- below, with the same position, trimming and rate as the item had. A file that several items play from is separated once. Runs the
--- program "stemweave" (the environment's STEMWEAVE names another one), which asks the server of this machine if there is one.
--- REAPER stands still meanwhile. The stems are kept in the project's folder, under stemweave.
+-- below, with the same position, trimming, looping, rate, channels and pan as the item had. Muted items are left out. A file that
+-- several items play from is separated once. Runs the program "stemweave" (the environment's STEMWEAVE names another one), which
+-- asks the server of this machine if there is one. REAPER stands still meanwhile. The stems are kept in the project's folder, under
+-- stemweave.
 
 local program = os.getenv("STEMWEAVE") or "stemweave"
 
 local function say(text) reaper.ShowMessageBox(text, "stemweave", 0) end
 
--- Selected items, else those of selected tracks, by track, from the top of the project: {track =, name =, items = {...}}.
+-- Selected items that are heard, else those of selected tracks, by track, from the project's top: {track =, name =, items = {...}}.
 local function chosen()
   local any = reaper.CountSelectedMediaItems(0) > 0
   local by_track = {}
@@ -20,7 +21,7 @@ local function chosen()
       local item = reaper.GetTrackMediaItem(track, i)
       local wanted = reaper.IsMediaItemSelected(item)
       if not any then wanted = reaper.IsTrackSelected(track) end
-      if wanted then items[#items + 1] = item end
+      if wanted and reaper.GetMediaItemInfo_Value(item, "B_MUTE") == 0 then items[#items + 1] = item end
     end
     local _, name = reaper.GetTrackName(track)
     if #items > 0 then by_track[#by_track + 1] = { track = track, name = name, items = items } end
@@ -42,9 +43,19 @@ local function file_of(item)
   return reaper.GetMediaSourceFileName(source)
 end
 
+-- `text` as one word of a command, for ExecProcess, which knows no shell but three quotes; nothing when the text has all of them.
+local function quoted(text)
+  for _, quote in ipairs { '"', "'", "`" } do
+    if not text:find(quote, 1, true) then return quote .. text .. quote end
+  end
+end
+
 -- {stem = path} of a file; nothing, and what is wrong, when there are none.
 local function separate(file, folder)
-  local command = ('"%s" separate "%s" -o "%s" --json'):format(program, file, folder)
+  for _, name in ipairs { program, file, folder } do
+    if not quoted(name) then return nil, name .. " cannot be named to a program: rename it, without one of \" ' and `." end
+  end
+  local command = ("%s separate %s -o %s --json"):format(quoted(program), quoted(file), quoted(folder))
   local answer = reaper.ExecProcess(command, 0) -- the exit code, a line end, what the program said
   if not answer then return nil, 'The program "' .. program .. '" cannot be started. Set STEMWEAVE to where it is.' end
   local code, said = answer:match("^(%-?%d+)\n(.*)$")
@@ -55,8 +66,8 @@ local function separate(file, folder)
   return stems
 end
 
-local COPIED_FROM_ITEM = { "D_POSITION", "D_LENGTH", "D_FADEINLEN", "D_FADEOUTLEN", "D_VOL" }
-local COPIED_FROM_TAKE = { "D_STARTOFFS", "D_PLAYRATE", "D_PITCH", "B_PPITCH", "D_VOL" }
+local COPIED_FROM_ITEM = { "D_POSITION", "D_LENGTH", "D_FADEINLEN", "D_FADEOUTLEN", "D_VOL", "B_LOOPSRC" }
+local COPIED_FROM_TAKE = { "D_STARTOFFS", "D_PLAYRATE", "D_PITCH", "B_PPITCH", "D_VOL", "I_CHANMODE", "D_PAN" }
 
 local function place(item, path, track)
   local new = reaper.AddMediaItemToTrack(track)
@@ -80,27 +91,38 @@ local function tracks_below(track, name, stems, made)
   end
 end
 
-local function main()
-  local groups = chosen()
-  if #groups == 0 then return say("Select the items, or the tracks, that are to be separated.") end
-  local parent = reaper.GetProjectPath() .. "/stemweave/" .. os.date("%Y%m%d-%H%M%S-")
-  local known, count = {}, 0
+-- The files that the items play, each once; nothing, and why, when there is an item that cannot be separated.
+local function files_of(groups)
+  local files, listed = {}, {}
   for _, group in ipairs(groups) do
     for _, item in ipairs(group.items) do
       local file, trouble = file_of(item)
-      if not file then return say(trouble) end
-      if not known[file] then
-        count = count + 1
-        known[file], trouble = separate(file, parent .. count)
-        if not known[file] then return say(trouble) end
-      end
+      if not file then return nil, trouble end
+      if not listed[file] then files[#files + 1] = file end
+      listed[file] = true
     end
   end
+  return files
+end
+
+-- The stems by file, up to the first that fails, and what is wrong with that one.
+local function separate_all(files)
+  local parent = reaper.GetProjectPath() .. "/stemweave/" .. os.date("%Y%m%d-%H%M%S-")
+  local known = {}
+  for number, file in ipairs(files) do
+    local stems, trouble = separate(file, parent .. number)
+    if not stems then return known, trouble end
+    known[file] = stems
+  end
+  return known
+end
+
+local function place_all(groups, known)
   reaper.Undo_BeginBlock()
   for _, group in ipairs(groups) do
     local made = {}
     for _, item in ipairs(group.items) do
-      local stems = known[file_of(item)]
+      local stems = known[file_of(item)] or {}
       tracks_below(group.track, group.name, stems, made)
       for _, stem in ipairs(stems) do place(item, stem.path, made[stem.name]) end
     end
@@ -108,6 +130,16 @@ local function main()
   reaper.Undo_EndBlock("Separate into stems (stemweave)", -1)
   reaper.TrackList_AdjustWindows(false)
   reaper.UpdateArrange()
+end
+
+local function main()
+  local groups = chosen()
+  if #groups == 0 then return say("Select the items, or the tracks, that are to be separated. Muted items are left out.") end
+  local files, unusable = files_of(groups) -- before the first is separated, which takes long
+  if not files then return say(unusable) end
+  local known, trouble = separate_all(files)
+  if next(known) then place_all(groups, known) end
+  if trouble then say(trouble) end
 end
 
 main()
