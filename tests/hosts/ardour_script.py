@@ -2,9 +2,10 @@
 
     ardour_script.py SCRIPT SONG SELECTED RESULT
 
-SELECTED: "regions" or "tracks"; with ", full disk" no audio can be written. Ardour's editor is there only with its window: a
-stand-in says what is selected and notes what it is told to import. RESULT: position (frames) and the names and audio (2, frames) of
-what was imported, played (2, frames), what the region plays, and said, what Ardour printed.
+SELECTED: "regions" or "tracks"; with ", layered" a transparent copy of the region lies over it, LATER frames on; with ", full disk"
+no audio can be written. Ardour's editor is there only with its window: a stand-in says what is selected and notes what it is told to
+import. RESULT: position (frames) and the names and audio (2, frames) of what was imported, played (2, frames), what the regions
+play, and said, what Ardour printed.
 """
 
 import re
@@ -17,6 +18,7 @@ import soundfile
 from ardour_session import lua, put_region
 
 OFFSET, POSITION, GAIN = 4410, 12345, 0.5
+LATER = 3000
 
 MAKE = """
 local session = create_session("{folder}", "song", {rate})
@@ -35,7 +37,16 @@ local function listed(values)
 end
 local regions, tracks = {{}}, {{}}
 local track = Session:route_by_name("song")
-for region in track:to_track():playlist():region_list():iter() do regions[#regions + 1] = region end
+local playlist = track:to_track():playlist()
+if ("{selected}"):find("layered") then
+  for region in playlist:region_list():iter() do
+    local over = ARDOUR.RegionFactory.clone_region(region, true, false)
+    over:set_opaque(false)
+    playlist:add_region(over, Temporal.timepos_t({position} + {later}), 1, false)
+    break
+  end
+end
+for region in playlist:region_list():iter() do regions[#regions + 1] = region end
 if ("{selected}"):find("tracks") then regions, tracks = {{}}, {{ track }} end
 Editor = {{}}
 function Editor:get_selection()
@@ -64,7 +75,10 @@ def main(script: str, song_file: str, selected: str, result: str) -> None:
     said = lua(MAKE, folder)
     assert (folder / "session" / "song.ardour").exists(), said
     put_region(folder / "session", song, OFFSET, POSITION, GAIN)
-    said = lua(RUN, folder, script=script, selected=selected)
+    said = lua(RUN, folder, script=script, selected=selected, position=POSITION, later=LATER)
+    played = GAIN * song[:, OFFSET:]
+    if "layered" in selected:
+        played = np.pad(played, ((0, 0), (0, LATER))) + np.pad(played, ((0, 0), (LATER, 0)))
     imported = re.findall(r"^IMPORTED\s+(\d+)\s+(.+)$", said, re.M)
     np.savez(
         result,
@@ -72,7 +86,7 @@ def main(script: str, song_file: str, selected: str, result: str) -> None:
         position=[int(position) for position, _ in imported],
         name=[Path(path).stem for _, path in imported],
         audio=[soundfile.read(path, dtype="float32")[0].T for _, path in imported],
-        played=GAIN * song[:, OFFSET:],
+        played=played,
     )
 
 

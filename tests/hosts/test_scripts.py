@@ -28,7 +28,7 @@ def halving(tmp_path, monkeypatch):
         yield program
 
 
-@pytest.mark.parametrize("selected", ["regions", "tracks"])
+@pytest.mark.parametrize("selected", ["regions", "tracks", "tracks, layered"])
 def test_ardour_sends_what_the_selected_regions_play_and_puts_its_stems_where_they_are(
     halving, in_host, song_file, selected
 ):

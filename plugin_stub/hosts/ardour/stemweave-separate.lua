@@ -52,7 +52,8 @@ function factory () return function ()
 				local audio = region:to_audioregion ()
 				if wanted and not audio:isnil () and not region:muted () then
 					there[#there + 1] = {
-						audio = audio, layer = region:layer (), channels = audio:n_channels (), gain = audio:scale_amplitude (),
+						audio = audio, layer = region:layer (), opaque = region:opaque (),
+						channels = audio:n_channels (), gain = audio:scale_amplitude (),
 						first = region:position ():samples (), frames = region:length ():samples ()
 					}
 				end
@@ -63,16 +64,20 @@ function factory () return function ()
 		return by_track
 	end
 
-	-- Adds what a region has of the frames [at, at + count) to `block`, interleaved; what lies below it is covered.
+	-- Adds what a region has of the frames [at, at + count) to `block`, interleaved; what lies below an opaque one is covered.
 	local memory = ARDOUR.DSP.DspShm (BLOCK)
 	local function put (region, block, at, count, channels)
 		local from = math.max (at, region.first)
 		local frames = math.min (at + count, region.first + region.frames) - from
 		if frames <= 0 then return end
+		local below = region.opaque and 0 or 1
 		for channel = 1, channels do
 			region.audio:to_readable ():read (memory:to_float (0), from - region.first, frames, math.min (channel, region.channels) - 1)
 			local samples = memory:to_float (0):get_table (frames)
-			for i = 1, frames do block[(from - at + i - 1) * channels + channel] = samples[i] * region.gain end
+			for i = 1, frames do
+				local place = (from - at + i - 1) * channels + channel
+				block[place] = block[place] * below + samples[i] * region.gain
+			end
 		end
 	end
 
