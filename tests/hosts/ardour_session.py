@@ -68,10 +68,18 @@ quit()
 """
 
 
+def newest(program: str) -> str:
+    """Where this program of the newest Ardour is: its name has the version in it, ardour8-lua."""
+    found = [path for folder in os.get_exec_path() for path in Path(folder).glob(f"ardour[0-9]*-{program}")]
+    if not found:
+        raise FileNotFoundError(f"There is no ardour*-{program} here: apt install ardour")
+    return str(max(found, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)]))
+
+
 def lua(text: str, folder: Path, **values: object) -> str:
     script = folder / "script.lua"
     script.write_text((START + text).format(rate=RATE, folder=folder / "session", **values), encoding="utf-8")
-    done = subprocess.run(["ardour7-lua", str(script)], capture_output=True, text=True, timeout=1000)
+    done = subprocess.run([newest("lua"), str(script)], capture_output=True, text=True, timeout=1000)
     return done.stdout + done.stderr
 
 
@@ -113,7 +121,7 @@ def main(formats: str, song_file: str, result: str) -> None:
     said = lua(PLAY, folder, frames=song.shape[1])
     assert re.search(r"JOB\s+4", said), said  # done
     os.environ["STEMWEAVE_SERVER"] = "tcp://127.0.0.1:9"
-    command = ["ardour7-export", "-b", "float", "-o", str(folder / "export.wav"), str(folder / "session"), "song"]
+    command = [newest("export"), "-b", "float", "-o", str(folder / "export.wav"), str(folder / "session"), "song"]
     subprocess.run(command, capture_output=True, timeout=1000)
     # Its exit status says nothing: Ardour 7.3 at times crashes when it leaves, plug-in or not. The file must be whole.
     (take,) = Path(os.environ["STEMWEAVE_TAKES"]).iterdir()
