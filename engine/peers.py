@@ -123,7 +123,7 @@ def _sample_theirs(theirs: Any, noise: Tensor) -> Tensor:
 
 def _sample(denoiser: Denoiser, noise: Tensor) -> Tensor:
     sigmas = karras(STEPS, LOWEST, HIGHEST)
-    return SAMPLERS["heun"](denoiser, HIGHEST * noise, sigmas, Noise(0, [0] * len(noise)), Options(), lambda *_: None)
+    return SAMPLERS["heun"](denoiser, HIGHEST * noise, sigmas, Noise(0, [0] * len(noise)), Options(), lambda: None)
 
 
 def _together(denoiser: Denoiser, noise: Tensor) -> Callable[[], Tensor]:

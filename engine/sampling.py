@@ -105,7 +105,7 @@ def _at_once(model, grid, preset, noise, on_step, draft, style) -> Tensor:
         clean = clean + preset.wiener * steady * ~grid.known_mask
     x = clean + sigmas[0].to(x) * x
     options = Options(preset.churn, preset.resamples)
-    made = SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, lambda calls, state: on_step())
+    made = SAMPLERS[preset.sampler](denoiser, x, sigmas, noise, options, on_step)
     if not bool(made.isfinite().all()):
         raise PresetError(
             "What was made became NaN or infinite.", "Lower --guidance, or use another embedder, model or back end."

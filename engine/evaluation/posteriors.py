@@ -72,9 +72,7 @@ def separation_table(samples: int = 200, steps: int = 150) -> list[Row]:
             grid = StemGrid.to_separate(mixture.expand(samples, -1), len(DEVIATIONS))
             denoiser = LIKELIHOODS[name](prior, grid, LikelihoodOptions())
             start, sigmas = noise.like(grid.known), karras(steps, 1e-4, 1.0).float()
-            stems = SAMPLERS["euler"](
-                denoiser, start, sigmas, noise, Options(churn, resamples), lambda *_: None
-            ).double()
+            stems = SAMPLERS["euler"](denoiser, start, sigmas, noise, Options(churn, resamples), lambda: None).double()
             off = (stems.mean(0) - share * mixture).square().mean(-1)
             spread = stems.var(0).mean(-1)
             root = variance.flatten().sqrt()
@@ -100,7 +98,7 @@ def _measure(
         guidance=guidance, emphasis=emphasis, noise=noise, steps=torch.stack([sigmas[:-1] * (1 + g), sigmas[1:]], 1)
     )
     denoiser = KNOWN[name](prior, grid, options)
-    made = SAMPLERS["euler"](denoiser, start, sigmas, noise, Options(churn, resamples), lambda *_: None)[:, 0, GAP]
+    made = SAMPLERS["euler"](denoiser, start, sigmas, noise, Options(churn, resamples), lambda: None)[:, 0, GAP]
     mean, covariance = prior.given(known, seen[0, known])
     found, spread = made.double().mean(0), torch.cov(made.double().T)
     return _compare(found, spread, mean, covariance)

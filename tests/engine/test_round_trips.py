@@ -83,7 +83,7 @@ def test_all_that_the_loop_touches_lies_on_the_device(sampler, likelihood, known
     for name in filter(None, (known, likelihood)):
         denoiser = (KNOWN | LIKELIHOODS)[name](denoiser, grid, options)
     with torch.no_grad():
-        made = SAMPLERS[sampler](denoiser, grid.known, sigmas, noise, Options(2.0, 2), lambda *_: None)
+        made = SAMPLERS[sampler](denoiser, grid.known, sigmas, noise, Options(2.0, 2), lambda: None)
     assert made.is_meta
 
 
@@ -123,7 +123,7 @@ def test_calls_at_one_level_have_one_tensor(sampler):
         return x / 2
 
     options = Options(resamples=3)
-    SAMPLERS[sampler](denoiser, torch.ones(1, 2, 8), karras(5, 1e-3, 1.0), Noise(0, [0]), options, lambda *_: None)
+    SAMPLERS[sampler](denoiser, torch.ones(1, 2, 8), karras(5, 1e-3, 1.0), Noise(0, [0]), options, lambda: None)
     assert len(given) > 4
     for one, other in itertools.combinations(given, 2):
         assert (one is other) == torch.equal(one, other)

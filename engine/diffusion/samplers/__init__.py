@@ -3,7 +3,7 @@
 Every sampler is called as `sampler(denoiser, x, sigmas, noise, options, on_step)`:
     denoiser: given the very same tensor as sigma in all calls at one level. x: (batch, sources, samples), the starting state at
     level sigmas[0]. sigmas: (steps + 1,), falling, last 0.
-    noise: owner of randomness. on_step(done, state): called after each network call; it may raise to stop the work.
+    noise: owner of randomness. on_step(): called after each network call; it may raise to stop the work.
 """
 
 from collections.abc import Callable

@@ -19,7 +19,7 @@ class Options:
     resamples: int = 1
 
 
-OnStep = Callable[[int, Tensor], None]
+OnStep = Callable[[], None]
 
 
 def steps_of(sigmas: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor, bool]]:

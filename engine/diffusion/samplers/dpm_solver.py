@@ -17,7 +17,7 @@ def dpm_solver_2m(
     The first step and the last, whose h is infinite, are of first order. Deterministic: churn and resamples are not used.
     """
     before, h_before = None, None
-    for index, (sigma, sigma_next, further) in enumerate(steps_of(sigmas, x)):
+    for sigma, sigma_next, further in steps_of(sigmas, x):
         denoised = denoiser(x, sigma)
         ratio = sigma_next / sigma
         slope = denoised
@@ -26,5 +26,5 @@ def dpm_solver_2m(
             slope = denoised + weight * (denoised - before)
         x = ratio * x + (1 - ratio) * slope
         before, h_before = denoised, -ratio.log() if further else None
-        on_step(index + 1, x)
+        on_step()
     return x

@@ -17,7 +17,6 @@ def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: 
     """
     steps = len(sigmas) - 1
     g = min(options.churn / steps, math.sqrt(2) - 1)
-    calls = 0
     for sigma, sigma_next, _ in steps_of(sigmas, x):
         sigma_hat = sigma * (1 + g) if g > 0 else sigma
         for repeat in range(options.resamples):
@@ -27,6 +26,5 @@ def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, options: 
             x = x + d * (sigma_next - sigma_hat)
             if repeat < options.resamples - 1:
                 x = x + (sigma**2 - sigma_next**2).sqrt() * noise.like(x)
-            calls += 1
-            on_step(calls, x)
+            on_step()
     return x

@@ -39,7 +39,7 @@ def separate(
     posterior = LIKELIHOODS[likelihood](prior, grid, LikelihoodOptions(constrained))
     sigmas = karras(steps, 1e-4, 1.0)
     options = Options(churn, resamples)
-    stems = SAMPLERS[sampler](posterior, noise.like(grid.known), sigmas, noise, options, lambda calls, state: None)
+    stems = SAMPLERS[sampler](posterior, noise.like(grid.known), sigmas, noise, options, lambda: None)
     return mixture, stems
 
 
@@ -90,7 +90,7 @@ def test_a_likelihood_walks_the_authors_recursion_step_by_step(likelihood):
     mixture = prior.sample(1, 64).sum(1)
     start = Noise(3, [0]).like(torch.zeros(1, 4, 64))
     posterior = LIKELIHOODS[likelihood](prior, StemGrid.to_separate(mixture, 4), LikelihoodOptions(k))
-    ours = SAMPLERS["euler"](posterior, start, sigmas, Noise(5, [0]), Options(4.0, 2), lambda *_: None)
+    ours = SAMPLERS["euler"](posterior, start, sigmas, Noise(5, [0]), Options(4.0, 2), lambda: None)
     x, noise, g = start.clone(), Noise(5, [0]), min(4.0 / 12, 2**0.5 - 1)
     others = [j for j in range(4) if j != k]
     for sigma, following in itertools.pairwise(sigmas):
