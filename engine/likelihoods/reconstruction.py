@@ -1,7 +1,9 @@
 """Reconstruction guidance: the estimate shall agree with the known cells, and what it would change to do so tells the wanted ones.
 
-Three sizes of the step are in use, all through the denoiser's estimate (see gradient.py):
+Three sizes of the step are in use, a function each, all through the denoiser's estimate (see gradient.py).
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from engine.denoiser import Conditioning, Denoiser
 from engine.errors import PresetError
 from engine.likelihoods.base import LikelihoodOptions
-from engine.likelihoods.gradient import guided, norm, normalised
+from engine.likelihoods.gradient import Step, guided, norm, normalised
 from engine.stemgrid import StemGrid
 
 
@@ -20,16 +22,17 @@ def reconstruction(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOption
 
 
 def reconstruction_fixed(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:
-    """L1 and a fixed step, then data consistency (Levy et al. 2023, algorithms 1 and 2, objectives of their table 2).
+    """L1 and a fixed step, then data consistency (Levy et al. 2023, algorithm 2, objectives of their table 2).
 
-    Theirs is a variance-preserving process on data of unit variance; carried over, its step is guidance * s^2 * gradient in
-    units of sigma_data, with s = sigma / sigma_data. It is taken by the estimate, where they shift the state after the step.
+    Theirs is a variance-preserving process on data of unit variance, in which a DDIM step from t to s moves the state by xi sigma_t
+    sigma_s times the gradient. Carried over that is xi * sigma * to / sigma_data, where the sampler goes from sigma to `to`.
     """
 
-    def step(slope: Tensor, sigma: Tensor) -> Tensor:
-        return options.guidance * sigma**2 / options.sigma_data * slope
+    def shift(slope: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
+        return options.guidance * sigma * to / options.sigma_data * slope
 
-    return _consistent(guided(denoiser, lambda x: _missed(x, grid).abs().sum((1, 2)), step), grid)
+    distance = lambda x: _missed(x, grid).abs().sum((1, 2))  # noqa: E731
+    return _consistent(guided(denoiser, distance, _moving_the_state(shift, options)), grid)
 
 
 def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:
@@ -37,19 +40,28 @@ def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoi
     gradient of the L2 norm. No data consistency on the way; whoever asked puts the known cells back at the end.
 
     Carried over from their variance-preserving process on data of unit variance the step is zeta (1 + s^2) sigma_data, with s =
-    sigma / sigma_data. A step from sigma to t takes D's shift times 1 - t / sigma into the state, so that is divided out.
+    sigma / sigma_data.
     """
+
+    def shift(slope: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
+        return options.guidance * options.sigma_data * (1 + (sigma / options.sigma_data) ** 2) * slope
+
+    return guided(denoiser, lambda x: norm(_missed(x, grid)), _moving_the_state(shift, options))
+
+
+def _moving_the_state(shift: Callable[[Tensor, Tensor, Tensor], Tensor], options: LikelihoodOptions) -> Step:
+    """What the estimate has to move by for a step of the sampler to move the state by `shift`, of the gradient, sigma and the sigma
+    the step goes to: a step takes 1 - to / sigma of it there. PresetError when the steps are not known."""
     if options.steps is None:
-        raise PresetError("DPS needs to know the sampler's steps.")
-    start = options.steps[:, 0].to(grid.known)
-    taken = (1 - options.steps[:, 1] / options.steps[:, 0]).to(grid.known)
+        raise PresetError("This guidance needs to know the sampler's steps.")
+    start, end = options.steps.unbind(1)
 
     def step(slope: Tensor, sigma: Tensor) -> Tensor:
-        index = (start - sigma[0, 0, 0]).abs().argmin()
-        unit = options.sigma_data * (1 + (sigma / options.sigma_data) ** 2)
-        return options.guidance * unit * slope / taken.take(index)
+        index = (start.to(sigma) - sigma[0, 0, 0]).abs().argmin()
+        to = end.to(sigma).take(index)
+        return shift(slope, sigma, to) / (1 - to / start.to(sigma).take(index))
 
-    return guided(denoiser, lambda x: norm(_missed(x, grid)), step)
+    return step
 
 
 def _missed(estimate: Tensor, grid: StemGrid) -> Tensor:
