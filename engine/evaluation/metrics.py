@@ -7,7 +7,10 @@ import numpy as np
 
 EPS = 1e-8
 WINDOW, HOP = 4.0, 2.0  # seconds
-SILENT = 1.5e-5  # L2 norm over length (not over its root) below which a stem is silent in a window
+SILENT, SILENT_AT = (
+    1.5e-5,
+    22050,
+)  # L2 norm over length (not over its root) below which a stem is silent in a window; at that rate
 
 
 def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
@@ -47,6 +50,6 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def is_silent(stem: np.ndarray) -> bool:
-    """The authors' rule for a window of a mono stem, (samples,): for 4 s at 22.05 kHz, under -47 dBFS RMS."""
-    return bool(np.linalg.norm(stem.astype(np.float64)) / len(stem) < SILENT)
+def is_silent(stem: np.ndarray, sample_rate: int) -> bool:
+    """The authors' rule for a window of a mono stem, (samples,): for 4 s under -47 dBFS RMS, at any rate, as it is at theirs."""
+    return bool(np.linalg.norm(stem.astype(np.float64)) / len(stem) < SILENT * np.sqrt(SILENT_AT / sample_rate))

@@ -108,7 +108,7 @@ def evaluate(
         report.seconds += time.perf_counter() - started
         report.audio_seconds += len(mixture) / rate
         for window in windows(len(mixture), rate):
-            silent = [is_silent(stem[window]) for stem in stems]
+            silent = [is_silent(stem[window], rate) for stem in stems]
             if silent.count(False) < 2:
                 continue
             for source, stem, quiet in zip(model.spec.sources, stems, silent, strict=True):
