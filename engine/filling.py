@@ -1,7 +1,8 @@
 """Fills the wanted cells of a song's grid, of any length and rate: stretch after stretch, each knowing what was made before it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,17 +15,7 @@ from engine.diffusion.noise import Noise
 from engine.embedders import EMBEDDERS
 from engine.errors import AudioError, PresetError
 from engine.models import Model
-from engine.pipeline import (
-    RESIDUAL,
-    SHORTEST,
-    SILENCE,
-    OnPartial,
-    OnProgress,
-    Watch,
-    active_rms,
-    separate,
-    separate_song,
-)
+from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnProgress, Watch, active_rms, joined, rest, separate_song
 from engine.presets import Preset
 from engine.prompting import told
 from engine.repeats import repeat
@@ -40,7 +31,6 @@ def perform(
     preset: Preset,
     *,
     on_progress: OnProgress | None = None,
-    on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
     sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
@@ -48,16 +38,9 @@ def perform(
 
     Known cells come back bit for bit as they were given. Callbacks as in `separate`, which does plain separation.
     """
-    model = told(model, request)
-    tasks.check(preset, model.spec, request)
-    if (song := _only_mixture(request, preset)) is not None:
-        samples = song.samples() if isinstance(song, Song) else song
-        return separate(
-            model, samples, request.sample_rate, preset,
-            on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample,
-        )  # fmt: skip
-    grid = TASKS[preset.task](request, model.spec)
-    return fill(model, grid, preset, on_progress=on_progress, on_partial=on_partial, cancelled=cancelled, sample=sample)
+    return joined(
+        perform_stretches(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
+    )
 
 
 def perform_stretches(
@@ -69,20 +52,35 @@ def perform_stretches(
     cancelled: Callable[[], bool] | None = None,
     sample: Sample = sample,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The same in stretches, in order and without gaps: plain separation as it goes, in memory that does not grow with the song,
-    any other task at its end, in one."""
-    if (song := _only_mixture(request, preset)) is None:
-        yield perform(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
-        return
-    song = song if isinstance(song, Song) else Song.of(song, request.sample_rate)
+    """The same in stretches, in order and without gaps: separation by the mixture alone as it goes, in memory that does not grow
+    with the song, any other task at its end, in one."""
     model = told(model, request)
     tasks.check(preset, model.spec, request)
-    yield from separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
+    separated = partial(separate_song, on_progress=on_progress, cancelled=cancelled, sample=sample)
+    if preset.task == "separate" and not request.stems and request.mixture is not None:
+        song = request.mixture if isinstance(request.mixture, Song) else Song.of(request.mixture, request.sample_rate)
+        yield from separated(model, song, preset)
+        return
+    grid = TASKS[preset.task](request, model.spec)
+    if preset.task == "separate" and preset.likelihood == "conditional" and grid.mixture is not None:
+        rest = Song.of(grid.mixture - grid.known.sum(0), grid.sample_rate)
+        yield from _beside_known(grid, model.spec.sources, separated(model, rest, preset))
+        return
+    yield fill(model, grid, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
 
 
-def _only_mixture(request: Request, preset: Preset) -> np.ndarray | Song | None:
-    """The mixture of a plain separation."""
-    return request.mixture if preset.task == "separate" and not request.stems else None
+def _beside_known(
+    grid: SongGrid, sources: Sequence[str], stretches: Iterator[dict[str, np.ndarray]]
+) -> Iterator[dict[str, np.ndarray]]:
+    """What a network that hears the mixture makes of what known stems leave of it, a song in which those sources rest, with them
+    put back."""
+    assert grid.mixture is not None
+    stop = 0
+    for stretch in stretches:
+        start, stop = stop, stop + stretch[RESIDUAL].shape[1]
+        made = np.stack([stretch[name] for name in sources])
+        stems = np.where(grid.mask[:, None, start:stop], grid.known[..., start:stop], made)
+        yield dict(zip(sources, stems, strict=True)) | {RESIDUAL: rest(grid.mixture[:, start:stop], stems)}
 
 
 def fill(
@@ -91,7 +89,6 @@ def fill(
     preset: Preset,
     *,
     on_progress: OnProgress | None = None,
-    on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
     sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
@@ -111,11 +108,7 @@ def fill(
         mask[:, start:keep] = True
     stems = _at_song_rate(known, song.sample_rate, grid, gain)
     found = dict(zip(spec.sources, stems, strict=True))
-    if grid.mixture is not None:
-        found[RESIDUAL] = (grid.mixture - stems.sum(0)).astype(np.float32)
-    if on_partial:
-        on_partial(0, found)
-    return found
+    return found if grid.mixture is None else found | {RESIDUAL: rest(grid.mixture, stems)}
 
 
 def drafted(grid: SongGrid, on_column: Callable[[], None] = lambda: None) -> SongGrid:
@@ -126,18 +119,20 @@ def drafted(grid: SongGrid, on_column: Callable[[], None] = lambda: None) -> Son
 
 
 def gain_of(grid: SongGrid, model: Model) -> float:
-    """What brings the song to the level the model was trained at: from its mixture, else from the stems that are known, of which
-    each is taken to be one of several equal ones; 1 where nothing sounds. AudioError when there is a mixture and it is silent."""
+    """What brings the song to the level the model was trained at: from its mixture, else from the stems that are known or were
+    there, of which each is taken to be one of several equal ones; 1 where nothing sounds. AudioError when there is a mixture and
+    it is silent."""
     heard, share = grid.mixture, 1.0
     if heard is None:
-        sounding = grid.known.any((1, 2))
+        rows = grid.known if grid.draft is None else np.where(grid.mask[:, None], grid.known, grid.draft)
+        sounding = rows.any((1, 2))
         if not sounding.any():
             return 1.0
-        heard, share = grid.known.sum(0), float(np.sqrt(sounding.mean()))
+        heard, share = rows.sum(0), float(np.sqrt(sounding.mean()))
     level = active_rms(Song.of(heard, grid.sample_rate))
     if level < SILENCE:
         raise AudioError("The song is silent: there is nothing to go by.", "Check what was exported.")
-    return share * model.spec.level / level
+    return model.spec.gain(level / share)
 
 
 def _at_model_rate(grid: SongGrid, rate: int, gain: np.float32) -> SongGrid:
@@ -200,7 +195,7 @@ def _piece(
     watch: Watch,
     sample: Sample,
 ) -> np.ndarray:
-    """One stretch of the grid through the sampler: (sources, channels, samples)."""
+    """One stretch of the grid through the sampler: (sources, channels, samples); one channel where all are alike."""
     frames = where.stop - where.start
     multiple = model.spec.length_multiple
     padded = max(SHORTEST, frames) + -max(SHORTEST, frames) % multiple
@@ -209,13 +204,16 @@ def _piece(
         rows = np.pad(rows[..., where], [(0, 0)] * (rows.ndim - 1) + [(0, padded - frames)], constant_values=fill)
         return torch.from_numpy(np.ascontiguousarray(rows)).to(model.device)
 
+    mixture, draft = song.mixture, song.draft
+    if all(rows is None or (rows[..., where] == rows[..., :1, where]).all() for rows in (known, mixture, draft)):
+        known, mixture, draft = (None if rows is None else rows[..., :1, :] for rows in (known, mixture, draft))
     channels = known.shape[1]
     cells = tensor(mask, True)[None].expand(channels, -1, -1)  # after the song's end silence is known
-    grid = StemGrid(
-        tensor(known).transpose(0, 1).contiguous(), cells, None if song.mixture is None else tensor(song.mixture)
-    )
-    draft = None if song.draft is None else tensor(song.draft).transpose(0, 1)
+    grid = StemGrid(tensor(known).transpose(0, 1).contiguous(), cells, None if mixture is None else tensor(mixture))
     noise = Noise(preset.seed, [where.start] * channels)
     with torch.no_grad():
-        made = sample(model, grid, preset, noise, watch.step, draft=draft, style=style)
+        made = sample(
+            model, grid, preset, noise, watch.step, style=style,
+            draft=None if draft is None else tensor(draft).transpose(0, 1),
+        )  # fmt: skip
     return made[..., :frames].transpose(0, 1).cpu().numpy()

@@ -5,7 +5,7 @@ The song is read twice: once for its level, once to be separated, stretch after 
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,6 @@ SHORTEST = 8192  # samples a network is given at least
 SILENCE = 1e-6  # RMS (-120 dBFS) under which there is nothing to separate
 
 OnProgress = Callable[[float], None]
-OnPartial = Callable[[int, dict[str, np.ndarray]], None]
 
 
 def separate(
@@ -37,26 +36,22 @@ def separate(
     preset: Preset,
     *,
     on_progress: OnProgress | None = None,
-    on_partial: OnPartial | None = None,
     cancelled: Callable[[], bool] | None = None,
     sample: Sample = sample,
 ) -> dict[str, np.ndarray]:
     """Stems of samples: (channels, frames) at sample_rate, by source name, and "residual", each of the same shape.
 
-    Stems and residual add up to the input. on_progress: 0 to 1, after each network call. on_partial(start, {name: (channels,
-    n)}): finished stretches, in order, without gaps. cancelled: asked between network calls; raises Cancelled. sample: see
-    engine.finished.
+    Stems and residual add up to the input. on_progress: 0 to 1, after each network call. cancelled: asked between network calls;
+    raises Cancelled. sample: see engine.finished.
     """
     song = Song.of(samples, sample_rate)
-    stems: dict[str, np.ndarray] = {}
-    done = 0
-    for stretch in separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample):
-        start, done = done, done + stretch[RESIDUAL].shape[1]
-        for name, piece in stretch.items():
-            stems.setdefault(name, np.empty(samples.shape, dtype=np.float32))[:, start:done] = piece
-        if on_partial:
-            on_partial(start, stretch)
-    return stems
+    return joined(separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample))
+
+
+def joined(stretches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Stretches, one after the other, as one."""
+    parts = list(stretches)
+    return {name: np.concatenate([part.pop(name) for part in parts], axis=1) for name in list(parts[0])}
 
 
 def separate_song(
@@ -91,10 +86,10 @@ def separate_song(
             continue
         start, done = done, done + piece.shape[-1]
         stretch = dict(zip(model.spec.sources, piece, strict=True))
-        yield stretch | {RESIDUAL: _rest(mixture.take(start, done), piece)}
+        yield stretch | {RESIDUAL: rest(mixture.take(start, done), piece)}
 
 
-def _rest(mixture: np.ndarray, stems: np.ndarray) -> np.ndarray:
+def rest(mixture: np.ndarray, stems: np.ndarray) -> np.ndarray:
     """What the stems, (sources, channels, n), leave of the mixture, one after the other."""
     for stem in stems:
         mixture = mixture - stem
@@ -108,7 +103,7 @@ def _pieces(
     rate, left = model.spec.sample_rate, song.frames
     resamplers = [StreamResampler(rate, song.sample_rate, song.channels) for _ in model.spec.sources]
     for stretch, last in _stretches(model, song, level, preset, watch, sample):
-        back = stretch * np.float32(level / model.spec.level)
+        back = stretch / np.float32(model.spec.gain(level))
         piece = np.stack([resampler.push(stem, last) for resampler, stem in zip(resamplers, back, strict=True)])
         piece = np.stack([fit(stem, left) for stem in piece]) if last else piece[..., :left]
         left -= piece.shape[-1]
@@ -120,7 +115,7 @@ def _stretches(
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """Overlap-add of the chunks at the model's rate: ((sources, channels, n), whether it is the last), in order."""
     rate, chunk = model.spec.sample_rate, model.spec.chunk
-    gain = np.float32(model.spec.level / level)
+    gain = np.float32(model.spec.gain(level))
     mixture = Window(block * gain for block in resampled(song, rate))
     chunks = plan(
         resampled_frames(song.frames, song.sample_rate, rate), chunk, min(round(preset.overlap * rate), chunk // 3)

@@ -1,7 +1,7 @@
 """Tasks: what the user asked becomes a grid of sources by time. A new task is a new way to fill a grid, about ten lines."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def infill(request: Request, spec: ModelSpec) -> SongGrid:
 def regenerate(request: Request, spec: ModelSpec) -> SongGrid:
     """Infill that starts from what was there (ibid.): a variation."""
     grid = _hole(request, spec)
-    return _with(grid, draft=_stack(request.stems, spec, grid.known.shape))
+    return replace(grid, draft=_stack(request.stems, spec, grid.known.shape))
 
 
 def continue_(request: Request, spec: ModelSpec) -> SongGrid:
@@ -100,14 +100,14 @@ def transition(request: Request, spec: ModelSpec) -> SongGrid:
     grid = _grid(
         request, spec, {}, known.shape[-1], channels, _wanted(request, spec, list(stems)), slice(before, after)
     )
-    return _with(grid, known=known, draft=draft)
+    return replace(grid, known=known, draft=draft)
 
 
 def restyle(request: Request, spec: ModelSpec) -> SongGrid:
     """Regenerate under the pull of a clip's embedding, of a class, or both (ibid., "embedding" and "classifier guidance")."""
     if request.like is not None:
         check_audio(request.like, request.sample_rate)
-    return _with(regenerate(request, spec), like=request.like)
+    return replace(regenerate(request, spec), like=request.like)
 
 
 TASKS: dict[str, Callable[[Request, ModelSpec], SongGrid]] = {
@@ -223,7 +223,7 @@ def _hole(request: Request, spec: ModelSpec) -> SongGrid:
 
 def _from_repeat(request: Request, grid: SongGrid) -> SongGrid:
     """Where prompts or a mixture say what the wanted cells are, a repeat would only stand in their way."""
-    return _with(grid, repeats=not request.prompts and grid.mixture is None)
+    return replace(grid, repeats=not request.prompts and grid.mixture is None)
 
 
 def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, ...]) -> np.ndarray:
@@ -232,10 +232,6 @@ def _stack(stems: Mapping[str, np.ndarray], spec: ModelSpec, shape: tuple[int, .
     for name, stem in stems.items():
         rows[spec.sources.index(name), :, : stem.shape[1]] = stem
     return rows
-
-
-def _with(grid: SongGrid, **changed) -> SongGrid:
-    return SongGrid(**(grid.__dict__ | changed))
 
 
 def _size(stems: Mapping[str, np.ndarray]) -> tuple[int, int]:
