@@ -73,7 +73,9 @@ def import_msdm_checkpoint(
     _check_tensors(tensors, network.state_dict(), path)
     sources = _source_names(sources, network.in_channels, path)
     folder = _new_folder(out_folder, name or ("msdm" if len(sources) > 1 else f"msdm-{sources[0]}"))
-    spec = ModelSpec(sources, SAMPLE_RATE, CHUNK, _sigma_data(hyper, path), length_multiple=network.length_multiple)
+    spec = ModelSpec(
+        sources, SAMPLE_RATE, CHUNK, _sigma_data(hyper, path), level=0, length_multiple=network.length_multiple
+    )
     weights = {key: tensor.detach().float() for key, tensor in tensors.items()}
     return write_model_folder(folder, spec, "msdm_unet", arguments, weights, _about(checkpoint, path, sources))
 

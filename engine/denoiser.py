@@ -15,7 +15,7 @@ class ModelSpec:
     sources: names in the order of the `sources` axis.
     sample_rate: Hz. chunk: samples the model was trained on and is run on.
     sigma_data: standard deviation of one source at the level the model was trained on (full scale is 1).
-    level: RMS that mixtures had in training; the pipeline brings a song there and back.
+    level: RMS that mixtures had in training; the pipeline brings a song there and back. 0: they were left, and are, as they were.
     length_multiple: a chunk's length must be a multiple of this many samples.
     conditional: the denoiser also accepts the mixture as conditioning (`Conditioning.mixture`).
     hears_known: it also accepts sources that are clean already (`Conditioning.known`).
@@ -31,6 +31,10 @@ class ModelSpec:
     conditional: bool = False
     text: str = ""
     hears_known: bool = False
+
+    def gain(self, level: float) -> float:
+        """What brings a song of that level, RMS, to the one the model was trained at."""
+        return self.level / level if self.level else 1.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from engine.errors import DataError
 class TrainConfig:
     """name: of the model. data: folders of tracks, relative to the file. seconds: length of an example; batch: examples a step, of
     each process. rate: peak learning rate, reached after `warmup` steps and brought to zero by a cosine at `steps`.
-    level: RMS the mixtures are brought to, +- level_spread_db. gain_spread_db: of each source around what it was.
+    level: RMS the mixtures are brought to, +- level_spread_db; 0: they are left as they are. gain_spread_db: of each source around
+    what it was.
     remix: share of examples whose sources come from different songs. mixture: share that is given its mixture;
     mask: share of those with so much noise that only the mixture is left to go by. known: share of all others that are told which
     stems, or which of their stretches, are clean already (networks with `hears_known`); their mixture is of what is not.

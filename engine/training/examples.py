@@ -109,6 +109,8 @@ class Examples:
         return equalise(stem[None], self.config.sample_rate, rng)[0]
 
     def _at_level(self, rng: np.random.Generator, stems: np.ndarray, rms: float) -> np.ndarray:
+        if not self.config.level:
+            return stems.astype(np.float32)
         spread = self.config.level_spread_db
         return (stems * self.config.level / rms * 10 ** (rng.uniform(-spread, spread) / 20)).astype(np.float32)
 
