@@ -54,9 +54,12 @@ def passt(sample_rate: int) -> Embed:
             "The PaSST embedder is not installed.", "pip install hear21passt, or --embedder mel"
         ) from error
     network = get_basic_model(mode="embed_only").eval()
-    to_32k = torchaudio.transforms.Resample(sample_rate, 32000)
+    to_32k = torchaudio.transforms.Resample(
+        sample_rate, 32000, lowpass_filter_width=64
+    )  # the default's 6 lets aliases through
 
     def embed(samples: Tensor) -> Tensor:
+        network.to(samples.device)
         return network(to_32k.to(samples.device)(samples)[:, :320_000])
 
     return embed
