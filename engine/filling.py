@@ -199,21 +199,23 @@ def _piece(
     frames = where.stop - where.start
     multiple = model.spec.length_multiple
     padded = max(SHORTEST, frames) + -max(SHORTEST, frames) % multiple
+    given = [rows for rows in (known, song.mixture, song.draft) if rows is not None]
+    alike = all((rows[..., where] == rows[..., :1, where]).all() for rows in given)
+    channels = 1 if alike else known.shape[1]
 
     def tensor(rows: np.ndarray, fill: float = 0) -> Tensor:
-        rows = np.pad(rows[..., where], [(0, 0)] * (rows.ndim - 1) + [(0, padded - frames)], constant_values=fill)
+        rows = rows[..., :channels, where]
+        rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, padded - frames)], constant_values=fill)
         return torch.from_numpy(np.ascontiguousarray(rows)).to(model.device)
 
-    mixture, draft = song.mixture, song.draft
-    if all(rows is None or (rows[..., where] == rows[..., :1, where]).all() for rows in (known, mixture, draft)):
-        known, mixture, draft = (None if rows is None else rows[..., :1, :] for rows in (known, mixture, draft))
-    channels = known.shape[1]
-    cells = tensor(mask, True)[None].expand(channels, -1, -1)  # after the song's end silence is known
-    grid = StemGrid(tensor(known).transpose(0, 1).contiguous(), cells, None if mixture is None else tensor(mixture))
+    cells = (
+        tensor(mask[:, None], True).transpose(0, 1).expand(channels, -1, -1)
+    )  # after the song's end silence is known
+    grid = StemGrid(
+        tensor(known).transpose(0, 1).contiguous(), cells, None if song.mixture is None else tensor(song.mixture)
+    )
+    draft = None if song.draft is None else tensor(song.draft).transpose(0, 1)
     noise = Noise(preset.seed, [where.start] * channels)
     with torch.no_grad():
-        made = sample(
-            model, grid, preset, noise, watch.step, style=style,
-            draft=None if draft is None else tensor(draft).transpose(0, 1),
-        )  # fmt: skip
+        made = sample(model, grid, preset, noise, watch.step, draft=draft, style=style)
     return made[..., :frames].transpose(0, 1).cpu().numpy()
