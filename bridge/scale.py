@@ -74,7 +74,7 @@ def _separate(model: str | None, minutes: float, batch: int | None) -> dict[str,
 
 def _song(path: Path, minutes: float) -> Path:
     """The demo song, over and over."""
-    from engine.bench import demo_stems
+    from engine.bench.rounds import demo_stems
 
     stems, rate = demo_stems()
     verse = resample(np.stack(list(stems.values())).sum(0), rate, RATE)

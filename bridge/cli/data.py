@@ -294,10 +294,12 @@ def bench(
     network in its full size, every way and precision a GPU has, and a small one on the processor where there is none."""
     from bridge.bench import bench_bridge
     from bridge.scale import MINUTES, bench_scale
-    from engine.bench import bench_denoiser, bench_guidance, bench_separate
-    from engine.large import bench_gpu
-    from engine.peers import bench_peers
-    from engine.separators import bench_separators
+    from engine.bench.authors import bench_peers
+    from engine.bench.denoiser import bench_denoiser
+    from engine.bench.gpu import bench_gpu
+    from engine.bench.guidance import bench_guidance
+    from engine.bench.separation import bench_separate
+    from engine.bench.separators import bench_separators
 
     if suite not in SUITES:
         raise PresetError(f"There is no suite called '{suite}'.", f"Suites: {', '.join(SUITES)}.")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.backends.eager import eager, eager_bf16
-from engine.bench import turns
+from engine.bench.rounds import turns
 from engine.cards import Card, read_card, write_model_folder
 from engine.denoiser import Denoiser, ModelSpec
 from engine.diffusion.noise import Noise

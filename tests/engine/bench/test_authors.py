@@ -4,12 +4,12 @@ import sys
 
 from support.models import TINY_PAPER
 
-from engine import peers
-from engine.peers import bench_peers
+from engine.bench import authors
+from engine.bench.authors import bench_peers
 
 
 def test_every_way_computes_what_their_package_computes(monkeypatch):
-    monkeypatch.setattr(peers, "CHUNKS", 2)
+    monkeypatch.setattr(authors, "CHUNKS", 2)
     rows = bench_peers(1, TINY_PAPER, 8192)
     assert rows[0]["ratio"] == 1
     assert [row["way"].split(",")[0] for row in rows] == ["their package"] + ["ours"] * 6
@@ -20,7 +20,7 @@ def test_every_way_computes_what_their_package_computes(monkeypatch):
 
 def test_both_samplers_make_as_many_calls_as_they_are_counted_for(monkeypatch):
     seen = {"theirs": 0, "ours": 0}
-    theirs = peers._theirs(TINY_PAPER)
+    theirs = authors._theirs(TINY_PAPER)
     honest = theirs.diffusion.denoise_fn
 
     def counted(*given, **named):
@@ -31,11 +31,11 @@ def test_both_samplers_make_as_many_calls_as_they_are_counted_for(monkeypatch):
         seen["ours"] += 1
         return x
 
-    noise = peers.torch.randn(1, 4, 8192)
+    noise = authors.torch.randn(1, 4, 8192)
     monkeypatch.setattr(theirs.diffusion, "denoise_fn", counted)
-    peers._sample_theirs(theirs, noise)
-    peers._sample(denoiser, noise)
-    assert seen == {"theirs": 2 * (peers.STEPS - 1), "ours": peers.CALLS["heun"](peers.STEPS, 1)}
+    authors._sample_theirs(theirs, noise)
+    authors._sample(denoiser, noise)
+    assert seen == {"theirs": 2 * (authors.STEPS - 1), "ours": authors.CALLS["heun"](authors.STEPS, 1)}
 
 
 def test_without_their_package_a_row_says_what_to_install(monkeypatch):

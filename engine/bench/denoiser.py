@@ -1,7 +1,6 @@
-"""Benchmarks: medians over rounds that take turns, so that a noisy machine disturbs all rows alike."""
+"""One call of the network by every back end: time, and what the stems lose."""
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,67 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.audio import read_audio
 from engine.backends import BACKENDS, runs_on
+from engine.bench.rounds import MATMUL, NOT_MEASURED, demo_stems, matrix_product, ratio, turns, whole_call
 from engine.cards import Card, read_card
 from engine.errors import StemweaveError
 from engine.evaluation import si_sdr
-from engine.export import agreement, relative_error
+from engine.export import agreement
 from engine.models import DEFAULT, Model, find_model, load_model
 from engine.networks.core import core_inputs, core_of, probe
 from engine.pipeline import separate
 from engine.presets import load_preset
-from presets import DEMO
 
-STEPS = (1, 2, 4, 8)
 REFERENCE = "torch"
 PLAIN = "torch as it comes"
-MATMUL = {"cpu": 2048, "cuda": 8192}  # rows of the square matrices whose product is the ceiling
-NOT_MEASURED = "not measured"
-
-
-def turns(tried: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, list[float]]:
-    """Seconds of each, to its end on the device, `rounds` times, one after the other in every round."""
-    times: dict[Any, list[float]] = {name: [] for name in tried}
-    for _ in range(rounds):
-        for name, run in tried.items():
-            started = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times[name].append(time.perf_counter() - started)
-    return times
-
-
-def demo_stems() -> tuple[dict[str, np.ndarray], int]:
-    """True stems of the demo song by source, (channels, frames), and their sample rate."""
-    audio = {path.stem: read_audio(path) for path in sorted(DEMO.glob("*.flac"))}
-    return {name: stem.samples for name, stem in audio.items()}, next(iter(audio.values())).sample_rate
-
-
-def bench_separate(rounds: int = 3) -> list[dict[str, Any]]:
-    """Real-time factor of the default preset on the demo song (44.1 kHz stereo), at several numbers of steps."""
-    presets = {steps: load_preset(steps=steps) for steps in STEPS}
-    model = load_model(presets[1].model, presets[1].device, presets[1].backend)
-    stems, rate = demo_stems()
-    mixture = np.stack(list(stems.values())).sum(0)
-    separate(model, mixture[:, : 2 * rate], rate, presets[1])  # the first call pays for what is only paid once
-    times = turns({steps: partial(separate, model, mixture, rate, p) for steps, p in presets.items()}, rounds)
-    factors = {steps: statistics.median(seconds) * rate / mixture.shape[1] for steps, seconds in times.items()}
-    return [
-        {
-            "preset": preset.name,
-            "backend": model.backend,
-            "steps": steps,
-            "calls": preset.calls,
-            "real_time_factor": factors[steps],
-            "ratio": factors[steps] / factors[1],
-        }
-        for steps, preset in presets.items()
-    ]
 
 
 def bench_denoiser(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]]:
@@ -156,41 +109,6 @@ def _call_plain(key: Any) -> None:
     _plain[key]()
 
 
-def bench_guidance(model: str = DEFAULT, rounds: int = 5) -> list[dict[str, Any]]:
-    """What guidance asks of the network, a call and the product of a vector with its Jacobian: by torch's autograd, as guidance
-    does it, and by one graph of both, traced by `make_fx`, of which autograd is no part.
-
-    milliseconds: medians, ratio: autograd's over this one's in the same round. error: of the product, relative to autograd's.
-    """
-    card = read_card(find_model(model))
-    denoiser = load_model(card.folder).denoiser
-    inputs = core_inputs(denoiser, probe(card.spec, 1, card.spec.chunk))
-    core, given = core_of(denoiser).requires_grad_(False), (*inputs, torch.randn_like(core_of(denoiser)(*inputs)))
-
-    def autograd(x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            return torch.autograd.grad(core(x, *others[:-1]), x, others[-1])[0]
-
-    with torch.backends.mkldnn.flags(enabled=False):  # whose LSTM keeps what a graph cannot: traced as its single steps
-        graph = make_fx(autograd)(*given)
-    tried = {
-        "the call alone": whole_call(core, inputs),
-        "autograd": whole_call(autograd, given),
-        "graph": whole_call(graph, given),
-    }
-    with torch.no_grad():
-        wanted, found = autograd(*given), graph(*given)
-        times = turns(tried, rounds)
-    return [
-        {
-            "way": way, "milliseconds": 1000 * statistics.median(seconds), "ratio": ratio(times["autograd"], seconds),
-            "error": relative_error(found, wanted) if way == "graph" else None,
-        }
-        for way, seconds in times.items()
-    ]  # fmt: skip
-
-
 def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], dict[str, str]]:
     """Models by back end, called twice for what is only paid once, and why others could not be."""
     models, failed = {}, {}
@@ -202,22 +120,6 @@ def _loaded(folder: Any, device: str, given: tuple) -> tuple[dict[str, Model], d
         except StemweaveError as error:
             failed[backend] = str(error)
     return models, failed
-
-
-def ratio(reference: list[float], own: list[float]) -> float:
-    """How many times as fast as the reference: the median over rounds, each of which is one on the same machine's mood."""
-    return statistics.median(theirs / ours for theirs, ours in zip(reference, own, strict=True))
-
-
-def whole_call(run: Callable[..., torch.Tensor], given: tuple) -> Callable[[], Any]:
-    """run(*given), to its end on the device."""
-    return lambda: run(*given).flatten()[0].item()
-
-
-def matrix_product(device: str, dtype: torch.dtype) -> Callable[[], Any]:
-    """The product of two of MATMUL's matrices, to its end: the ceiling."""
-    matrix = torch.randn(MATMUL[device], MATMUL[device], device=device, dtype=dtype)
-    return lambda: (matrix @ matrix)[0, 0].item()
 
 
 def _stems(models: dict[str, Model]) -> dict[str, dict[str, float]]:

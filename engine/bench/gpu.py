@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine import peers
 from engine.backends import graphs, runs_on
 from engine.backends.eager import eager
-from engine.bench import MATMUL, NOT_MEASURED, matrix_product, turns, whole_call
+from engine.bench import authors
+from engine.bench.rounds import MATMUL, NOT_MEASURED, matrix_product, turns, whole_call
 from engine.cards import Card
 from engine.denoiser import Denoiser
 from engine.diffusion.noise import Noise
@@ -51,8 +51,8 @@ def bench_gpu(
     gpu = torch.cuda.is_available()
     device, size, length = (
         "cuda" if gpu else "cpu",
-        size or (FULL if gpu else peers.SIZE),
-        length or (CHUNK if gpu else peers.LENGTH),
+        size or (FULL if gpu else authors.SIZE),
+        length or (CHUNK if gpu else authors.LENGTH),
     )
     with tempfile.TemporaryDirectory(prefix="stemweave-") as folder:
         card = _card(Path(folder) / "large", size, length)
@@ -60,7 +60,7 @@ def bench_gpu(
         if gpu:
             rows.append(_too_large(card, device))
     if gpu:
-        return rows + [{"device": device} | row for row in peers.bench_peers(rounds, size, length, device)]
+        return rows + [{"device": device} | row for row in authors.bench_peers(rounds, size, length, device)]
     absent = [(way, precision) for way in WAYS for precision in PRECISIONS]
     absent += [(f"{BATCH} chunks where {ROOM} fit", ""), ("the authors' way, and ours", "")]
     return rows + [{"device": "cuda", "way": way, "precision": p, "found": NOT_MEASURED} for way, p in absent]
@@ -68,7 +68,7 @@ def bench_gpu(
 
 def _card(folder: Path, size: dict[str, Any], length: int) -> Card:
     torch.manual_seed(0)
-    return peers.card_of(folder, build("msdm_unet", size, peers.spec_of(length)).state_dict(), size, length)
+    return authors.card_of(folder, build("msdm_unet", size, authors.spec_of(length)).state_dict(), size, length)
 
 
 @torch.no_grad()
@@ -110,7 +110,7 @@ def _ways(card: Card, device: str, ways: tuple[str, ...], rounds: int) -> list[d
 def _denoiser(card: Card, device: str, way: str, precision: str) -> Denoiser:
     """The card's, its core run so."""
     if way in FORMAT:
-        return peers.exported_beside(card, device, FORMAT[way], "bf16" if precision == "bf16" else "fp32")
+        return authors.exported_beside(card, device, FORMAT[way], "bf16" if precision == "bf16" else "fp32")
     denoiser = eager(card, device)
     core = Rounded(core_of(denoiser), torch.bfloat16) if precision == "bf16" else core_of(denoiser)
     if way == "torch":

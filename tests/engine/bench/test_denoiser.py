@@ -4,18 +4,21 @@ import pytest
 import torch
 from support.models import write_tiny_model
 
-from engine import bench
 from engine.backends import BACKENDS, runs_on
 from engine.backends.exported import SLOW
-from engine.bench import PLAIN, bench_denoiser, bench_guidance, turns
+from engine.bench import denoiser, rounds
+from engine.bench.denoiser import PLAIN, bench_denoiser
+from engine.bench.guidance import bench_guidance
+from engine.bench.rounds import turns
 from engine.errors import ModelError, ResourceError
 
 
 @pytest.fixture
 def model(tmp_path, monkeypatch) -> str:
-    demo, rate = bench.demo_stems()
-    monkeypatch.setattr(bench, "demo_stems", lambda: ({name: stem[:, :rate] for name, stem in demo.items()}, rate))
-    monkeypatch.setattr(bench, "MATMUL", {"cpu": 64, "cuda": 64})
+    demo, rate = rounds.demo_stems()
+    monkeypatch.setattr(denoiser, "demo_stems", lambda: ({name: stem[:, :rate] for name, stem in demo.items()}, rate))
+    for device in rounds.MATMUL:
+        monkeypatch.setitem(rounds.MATMUL, device, 64)
     for slow in SLOW:
         monkeypatch.delitem(BACKENDS, slow)
     return str(write_tiny_model(tmp_path / "tiny"))
@@ -29,7 +32,7 @@ def test_a_row_for_each_back_end_with_its_speed_and_what_its_stems_lose(model, m
     if not torch.cpu._is_vnni_supported():
         assert "VNNI" in rows.pop("torch-int8")["found"]
     assert rows[PLAIN]["ratio"] == rows[PLAIN]["network_ratio"] == 1
-    assert not bench._plain, "what comes as it is has run here"
+    assert not denoiser._plain, "what comes as it is has run here"
     for name, row in rows.items():
         assert row["found"] == "measured"
         assert row["milliseconds"] > 0

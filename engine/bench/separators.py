@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.bench import demo_stems, ratio, turns
+from engine.bench.rounds import demo_stems, ratio, turns
 from engine.errors import ModelError, StemweaveError
 from engine.models import DEFAULT, load_model
 from engine.pipeline import separate

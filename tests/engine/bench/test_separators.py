@@ -6,8 +6,8 @@ import pytest
 import torch
 from support.models import write_tiny_model
 
-from engine import separators
-from engine.separators import DEMUCS, bench_separators
+from engine.bench import separators
+from engine.bench.separators import DEMUCS, bench_separators
 
 SMALL = DEMUCS | {"channels": 8, "bottom_channels": 0, "t_layers": 1, "segment": 1}
 SECONDS = 1.5  # more than one of Demucs's pieces

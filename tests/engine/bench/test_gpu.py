@@ -4,14 +4,14 @@ import pytest
 import torch
 from support.models import TINY_PAPER
 
-from engine import bench, large
-from engine.large import PRECISIONS, WAYS, bench_gpu, exact
+from engine.bench import gpu, rounds
+from engine.bench.gpu import PRECISIONS, WAYS, bench_gpu, exact
 
 
 @pytest.fixture(autouse=True)
 def small_products(monkeypatch):
-    for device in bench.MATMUL:
-        monkeypatch.setitem(bench.MATMUL, device, 64)
+    for device in rounds.MATMUL:
+        monkeypatch.setitem(rounds.MATMUL, device, 64)
 
 
 def test_without_a_gpu_the_processor_is_measured_and_the_gpus_rows_are_not(monkeypatch):
@@ -33,14 +33,14 @@ def test_without_a_gpu_the_processor_is_measured_and_the_gpus_rows_are_not(monke
 
 
 def test_what_fails_is_told_and_the_others_are_measured(monkeypatch):
-    honest = large._denoiser
+    honest = gpu._denoiser
 
     def faulty(card, device, way, precision):
         if precision == "bf16":
             raise RuntimeError("no such kernel\nand much more")
         return honest(card, device, way, precision)
 
-    monkeypatch.setattr(large, "_denoiser", faulty)
+    monkeypatch.setattr(gpu, "_denoiser", faulty)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     rows = [row for row in bench_gpu(1, TINY_PAPER, 8192, ("torch",)) if row["device"] == "cpu"]
     assert {row["precision"]: row["found"] for row in rows} == {"fp32": "measured", "bf16": "no such kernel"}
