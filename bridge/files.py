@@ -1,5 +1,6 @@
 """Tasks on files of this machine, for the command line and OSC: stems by name or by folder in, stems and their recipe out."""
 
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 
 from engine.audio import Song, open_audio, read_audio, writing
 from engine.errors import AudioError, PresetError, ResourceError
-from engine.recipe import NAME, Recipe
+from engine.recipe import NAME, Recipe, read_recipe
 from engine.request import AFTER, MIXTURE, Request
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
@@ -56,6 +57,19 @@ def read_parts(paths: dict[str, Path]) -> tuple[int, list[tuple[str, np.ndarray 
     return rates.pop(), [(role, a if isinstance(a, Song) else a.samples) for role, a in audio.items()]
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder and see that it can be written, before any work is done."""
+    another = "Choose another folder for the stems."
+    if folder.exists() and not folder.is_dir():
+        raise ResourceError(f"{folder} is a file, not a folder for stems.", another)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResourceError(f"Cannot write in {folder}: {error.strerror}.", another) from error
+
+
 def spare(given: Iterable[Path], folder: Path, names: Iterable[str]) -> None:
     """ResourceError where a stem of one of these names would replace, in the folder, what it is made from."""
     places = [folder / f"{name}.wav" for name in names]
@@ -64,6 +78,28 @@ def spare(given: Iterable[Path], folder: Path, names: Iterable[str]) -> None:
             raise ResourceError(
                 f"A stem called {path.name} would replace what it is made from.", "Choose another folder for the stems."
             )
+
+
+def spare_others(folder: Path, names: Iterable[str]) -> None:
+    """ResourceError where stems of these names and their recipe would replace, in the folder, what stemweave did not write."""
+    places = [folder / NAME, *(folder / f"{name}.wav" for name in names)]
+    others = [place.name for place in places if (place.exists() or place.is_symlink()) and not _is_ours(place)]
+    if others:
+        raise ResourceError(
+            f"{folder} already holds {', '.join(others)}, which stemweave did not write.",
+            "Choose another folder for the stems, or move what is there.",
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it carries a recipe. Stemweave makes no links: what one leads to is not even looked at."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        read_recipe(path)
+    except AudioError:
+        return False
+    return True
 
 
 def write_stems(
@@ -80,5 +116,14 @@ def write_stems(
                     paths[name] = folder / f"{name}.wav"
                     write[name] = files.enter_context(writing(paths[name], channels, frames, request.sample_rate, text))
                 write[name](piece)
-    (folder / NAME).write_text(text + "\n")
+    _write_recipe(folder / NAME, text + "\n")
     return paths
+
+
+def _write_recipe(path: Path, text: str) -> None:
+    """Whole or not at all, and over a link rather than through it."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # of a program that was killed
+    with open(part, "x") as file:
+        file.write(text)
+    part.replace(path)

@@ -82,13 +82,12 @@ class Desk:
 
 def perform_order(desk: Desk) -> None:
     """Run one order on the engine: from the spool, or from files to files."""
-    from bridge.files import read_parts, spare, stem_paths, write_stems
-    from engine.audio import Song
-    from engine.filling import perform, perform_stretches
+    from bridge.files import prepare, read_parts, spare, spare_others, stem_paths, write_stems
+    from engine.filling import perform_stretches
     from engine.finished import Finished
     from engine.pipeline import RESIDUAL
     from engine.prompting import told_card
-    from engine.recipe import NAME, recipe_of
+    from engine.recipe import recipe_of
     from engine.request import Request
 
     order, inside = desk.order, desk.folders.inside
@@ -102,11 +101,7 @@ def perform_order(desk: Desk) -> None:
         return {"on_progress": desk.progress, "cancelled": desk.cancelled, "sample": finished.sample}
 
     if order.audio is not None:
-        request = _spooled(order)
-        if not isinstance(request.mixture, Song):
-            perform(model, request, preset, on_partial=desk.partial, **how(request))
-            return
-        done = 0
+        request, done = _spooled(order), 0
         for stretch in perform_stretches(model, request, preset, **how(request)):
             desk.partial(done, stretch)
             done += next(iter(stretch.values())).shape[1]
@@ -115,10 +110,11 @@ def perform_order(desk: Desk) -> None:
     rate, parts = read_parts(paths) if paths else (model.spec.sample_rate, [])
     request = Request.of(rate, parts, **order.settings)
     out = inside(order.out)
-    spare(paths.values(), out, [*told_card(model.card, request).spec.sources, RESIDUAL])
-    inside(out / NAME)  # it would follow a link of that name, while stems replace one
+    names = [*told_card(model.card, request).spec.sources, *([] if request.mixture is None else [RESIDUAL])]
+    spare(paths.values(), out, names)
+    spare_others(out, names)
     ours = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
+    prepare(out)
     try:
         stretches = perform_stretches(model, request, preset, **how(request))
         written = write_stems(out, stretches, request, made_by(request, paths))

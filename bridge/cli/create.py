@@ -23,7 +23,7 @@ from bridge.cli.separate import (
     checked,
     prompts_of,
 )  # fmt: skip
-from bridge.files import read_parts, stem_paths
+from bridge.files import prepare, read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.presets import defaults
 from engine.recipe import fingerprint, read_recipe, recipe_of

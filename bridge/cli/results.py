@@ -23,19 +23,6 @@ from engine.recipe import NAME, Recipe
 from engine.request import Request
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder and see that it can be written, before any work is done."""
-    if folder.exists() and not folder.is_dir():
-        raise ResourceError(f"{folder} is a file, not a folder for stems.", "Choose another folder with -o.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".stemweave-probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise ResourceError(f"Cannot write in {folder}: {error.strerror}.", "Choose another folder with -o.") from error
-
-
 def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) -> None:
     """Nothing the user has is replaced unasked; what was given to work with never is."""
     files.spare(given, folder, names)

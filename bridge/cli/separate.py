@@ -8,7 +8,7 @@ import typer
 
 from bridge.cli import results
 from bridge.client import ADDRESS
-from bridge.files import read_parts, stem_paths
+from bridge.files import prepare, read_parts, stem_paths
 from bridge.play import check_stem, play
 from engine.audio import open_audio, read_audio
 from engine.errors import PresetError

@@ -16,6 +16,7 @@ from bridge.jobs import Order
 from bridge.workers import Desk, perform_order
 from engine.audio import write_audio
 from engine.errors import ResourceError
+from engine.recipe import read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -154,14 +155,63 @@ def test_the_worker_writes_through_no_link(places, perform):
     kept.write_text("precious")
     (folder / "recipe.json").symlink_to(kept)
     song = f"mixture={places}/open/song.wav"
-    with pytest.raises(Forbidden):
+    with pytest.raises(ResourceError, match=r"holds recipe\.json, which stemweave did not write"):
         perform(song, out=folder)
     (folder / "recipe.json").unlink()
     (folder / "bass.wav").symlink_to(kept)
-    written = [event for event in perform(song, out=folder) if event[0] == "wrote"]
-    assert len(written) == 5
+    with pytest.raises(ResourceError, match=r"holds bass\.wav"):
+        perform(song, out=folder)
     assert kept.read_text() == "precious"
-    assert not (folder / "bass.wav").is_symlink()
+    assert (folder / "bass.wav").is_symlink()
+
+
+def test_the_worker_replaces_what_stemweave_wrote_and_nothing_else(places, perform):
+    folder, song_file = places / "open" / "stage", f"mixture={places}/open/song.wav"
+
+    def stems() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def written() -> int:
+        return sum(event[0] == "wrote" for event in perform(song_file, out=folder))
+
+    assert written() == written() == 5
+    write_audio(folder / "bass.wav", song(1000), 44_100)
+    (folder / "residual.wav").write_text("notes")
+    (folder / "notes.wav").write_text("notes")
+    before = stems()
+    with pytest.raises(ResourceError, match=r"holds bass\.wav, residual\.wav, which stemweave did not write") as caught:
+        perform(song_file, out=folder)
+    assert "another folder" in caught.value.hint
+    assert stems() == before
+    for name in ("bass.wav", "residual.wav"):
+        (folder / name).unlink()
+    assert written() == 5
+
+
+def test_a_residual_that_is_not_made_is_not_in_the_way(places, perform):
+    folder = places / "open" / "generated"
+    folder.mkdir()
+    (folder / "residual.wav").write_text("notes")
+    perform(out=folder, preset="generate", seconds=0.01)
+    assert (folder / "residual.wav").read_text() == "notes"
+
+
+@pytest.mark.parametrize(("out", "words"), [("song.wav", "is a file"), ("song.wav/stems", "Cannot write in")])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(places, perform, monkeypatch, out, words):
+    monkeypatch.setattr("engine.filling.perform_stretches", None)  # nobody comes so far
+    with pytest.raises(ResourceError, match=words):
+        perform(f"mixture={places}/open/song.wav", out=places / "open" / out)
+
+
+def test_a_recipe_is_whole_whatever_a_killed_program_left(places, perform):
+    folder, kept = places / "open" / "half", places / "outside" / "kept"
+    folder.mkdir()
+    kept.write_text("kept")
+    (folder / ".recipe.json.part").symlink_to(kept)
+    perform(f"mixture={places}/open/song.wav", out=folder)
+    assert read_recipe(folder / "recipe.json")
+    assert not (folder / ".recipe.json.part").is_symlink()
+    assert kept.read_text() == "kept"
 
 
 def test_the_worker_takes_no_model_by_a_link_of_its_name_in_the_current_folder(places, perform, tmp_path, monkeypatch):

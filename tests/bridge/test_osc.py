@@ -199,3 +199,37 @@ def test_the_readme_lists_every_address():
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for address in [*ADDRESSES, *REPLIES]:
         assert f"`{ROOT}{address}" in readme, address
+@pytest.mark.parametrize("path", ["song.wav", "./song.wav", "", "~nobody-of-that-name/song.wav", "bass=song.wav"])
+def test_a_path_that_does_not_begin_at_the_root_is_refused(patch, tmp_path, path):
+    """It would mean the folder that the server happens to run in."""
+    there = str(tmp_path / "there")
+    for call in (("/accompany", path, there), ("/separate", there, path), ("/transition", there, path, there, 1.0)):
+        patch.send(*call)
+        code, text = patch.hear("/error")
+        assert (code, "begins with / or ~/" in text, call[0] in text) == ("bad_arguments", True, True), call
+
+
+def test_a_tilde_is_the_users_home(patch, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_audio(tmp_path / "bass.wav", np.full((1, 1000), 0.5, np.float32), 44100)
+    patch.send("/accompany", "bass=~/bass.wav", "~/stems", "drums")
+    (job,) = patch.hear("/job/accepted")
+    assert patch.hear("/job/done") == [job]
+    assert (tmp_path / "stems" / "drums.wav").exists()
+
+
+def test_a_take_of_the_users_is_kept_and_one_of_stemweaves_made_anew(patch, tmp_path):
+    """Click, record, click."""
+    folder = tmp_path / "takes"
+    for bass in (None, None, np.full((1, 1000), 0.5, np.float32)):
+        if bass is not None:
+            write_audio(folder / "bass.wav", bass, 44100)
+        patch.send("/generate", str(folder), 0.1)
+        (job,) = patch.hear("/job/accepted")
+        if bass is None:
+            assert patch.hear("/job/done") == [job]
+    failed, code, text = patch.hear("/job/error")
+    assert (failed, code, "holds bass.wav, which stemweave did not write" in text) == (job, "no_resource", True)
+    assert np.array_equal(read_audio(folder / "bass.wav").samples, bass)
+
+
