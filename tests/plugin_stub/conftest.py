@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.bare_host import BareHost
-from support.tools import cmake_build
+from support.tools import cmake_build, in_order
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,12 @@ def build() -> Callable[..., Path]:
         return made[sanitize]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def command(build) -> Callable[..., list[str]]:
+    """command("test_core", "thread"): what starts that program, built with that sanitizer."""
+    return lambda program, sanitize="": [*(in_order() if sanitize else ()), str(build(sanitize) / program)]
 
 
 @pytest.fixture

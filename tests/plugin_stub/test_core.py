@@ -4,6 +4,8 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,31 +14,34 @@ from support.servers import PATIENCE
 SECONDS = "3"  # of work on random transport here; ten minutes: build/plugin-tests-plain/fuzz_core 600
 
 
-def fuzz(folder: Path, *arguments: str, guard: bool = True) -> subprocess.CompletedProcess:
-    environment = dict(os.environ)
-    if guard:
-        environment["LD_PRELOAD"] = str(folder / "rtguard.so")
-    command = [str(folder / "fuzz_core"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+def fuzz(command: list[str], *arguments: str, guard: Path | None = None) -> subprocess.CompletedProcess:
+    environment = os.environ | ({"LD_PRELOAD": str(guard)} if guard else {})
+    return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.fixture
+def guarded(build, command) -> Callable[..., subprocess.CompletedProcess]:
+    """guarded(seconds, ...): under the guard of the audio thread."""
+    return partial(fuzz, command("fuzz_core"), guard=build() / "rtguard.so")
 
 
 @pytest.mark.parametrize("sanitize", ["", "address,undefined", "thread"])
-def test_the_core_keeps_time_and_memory(build, sanitize):
-    run = subprocess.run([str(build(sanitize) / "test_core")], capture_output=True, text=True, timeout=4 * PATIENCE)
+def test_the_core_keeps_time_and_memory(command, sanitize):
+    run = subprocess.run(command("test_core", sanitize), capture_output=True, text=True, timeout=4 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("sanitize", ["address,undefined", "thread"])
-def test_random_transport_is_clean_under_sanitizers(build, sanitize):
-    run = fuzz(build(sanitize), SECONDS, guard=False)
+def test_random_transport_is_clean_under_sanitizers(command, sanitize):
+    run = fuzz(command("fuzz_core", sanitize), SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     result = json.loads(run.stdout)
     assert result["sounded"] > 0
     assert result["recorded"] > 0
 
 
-def test_random_transport_neither_allocates_nor_locks_nor_calls_the_system(build):
-    run = fuzz(build(), SECONDS)
+def test_random_transport_neither_allocates_nor_locks_nor_calls_the_system(guarded):
+    run = guarded(SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     result = json.loads(run.stdout)
     assert result["guard"]
@@ -47,8 +52,8 @@ def test_random_transport_neither_allocates_nor_locks_nor_calls_the_system(build
 
 
 @pytest.mark.parametrize("fault", ["malloc", "lock", "syscall", "shift"])
-def test_a_planted_fault_is_found(build, fault):
-    assert fuzz(build(), "0.3", "1", "--plant", fault).returncode != 0
+def test_a_planted_fault_is_found(guarded, fault):
+    assert guarded("0.3", "1", "--plant", fault).returncode != 0
 
 
 def test_the_cost_of_the_callback_is_reported_for_what_it_does(build):

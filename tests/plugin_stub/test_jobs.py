@@ -7,6 +7,6 @@ from support.servers import PATIENCE
 
 
 @pytest.mark.parametrize("sanitize", ["", "address,undefined"])
-def test_jobs_end_as_they_should_and_takes_are_kept(build, sanitize):
-    run = subprocess.run([str(build(sanitize) / "test_jobs")], capture_output=True, text=True, timeout=4 * PATIENCE)
+def test_jobs_end_as_they_should_and_takes_are_kept(command, sanitize):
+    run = subprocess.run(command("test_jobs", sanitize), capture_output=True, text=True, timeout=4 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr

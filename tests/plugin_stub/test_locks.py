@@ -7,6 +7,6 @@ from support.servers import PATIENCE
 
 
 @pytest.mark.parametrize("sanitize", ["", "address,undefined"])
-def test_locked_cells_are_kept(build, sanitize):
-    run = subprocess.run([str(build(sanitize) / "test_locks")], capture_output=True, text=True, timeout=4 * PATIENCE)
+def test_locked_cells_are_kept(command, sanitize):
+    run = subprocess.run(command("test_locks", sanitize), capture_output=True, text=True, timeout=4 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr

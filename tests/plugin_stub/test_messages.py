@@ -12,23 +12,23 @@ from bridge import protocol
 
 
 @pytest.fixture(scope="module")
-def tool(build):
-    return str(build("address,undefined") / "wire_messages")
+def tool(command) -> list[str]:
+    return command("wire_messages", "address,undefined")
 
 
-def written(tool: str) -> dict[str, bytes]:
-    out = subprocess.run([tool, "write"], capture_output=True, text=True, check=True).stdout
+def written(tool: list[str]) -> dict[str, bytes]:
+    out = subprocess.run([*tool, "write"], capture_output=True, text=True, check=True).stdout
     return {name: bytes.fromhex(text) for name, text in (line.split() for line in out.splitlines())}
 
 
-def read_raw(tool: str, headers: list[bytes]) -> list[bytes]:
+def read_raw(tool: list[str], headers: list[bytes]) -> list[bytes]:
     lines = "".join(header.hex() + "\n" for header in headers).encode()
-    run = subprocess.run([tool, "read"], input=lines, capture_output=True)
+    run = subprocess.run([*tool, "read"], input=lines, capture_output=True)
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout.splitlines()
 
 
-def read(tool: str, headers: list[bytes]) -> list[dict]:
+def read(tool: list[str], headers: list[bytes]) -> list[dict]:
     return [json.loads(line) for line in read_raw(tool, headers)]
 
 

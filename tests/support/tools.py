@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,3 +20,12 @@ def cmake_build(name: str, *options: str) -> Path:
         run = subprocess.run(command, capture_output=True, text=True)
         assert run.returncode == 0, f"{' '.join(command)}\n{run.stdout[-4000:]}{run.stderr[-4000:]}"
     return folder
+
+
+@cache
+def in_order() -> tuple[str, ...]:
+    """What to write before a program with a sanitizer in it: an older one dies where a kernel scatters memory as widely as it can
+    (vm.mmap_rnd_bits of 32), so it is laid out in order, if that may be asked for here."""
+    command = ("setarch", "-R")
+    asked = shutil.which("setarch") and subprocess.run([*command, "true"], capture_output=True)
+    return command if asked and asked.returncode == 0 else ()
