@@ -198,6 +198,40 @@ def test_a_lane_is_opened_once_and_leaves_no_name(lanes):
     assert theirs.put(bytes(PLACE + 1)) == 0
 
 
+def test_a_lane_is_to_the_byte_what_the_document_says(server):
+    """For a client that has these numbers from nowhere else: one chunk begins where the places do, the other ends where they do."""
+    music = song(100, seed=22)
+    payload = np.ascontiguousarray(music.T).tobytes()
+    with Speaker(server.port) as stranger:
+        job, digest = str(uuid.uuid4()), hashlib.sha256(payload).hexdigest()
+        stranger.say(Submit(job, AudioShape(44_100, 2, 100, digest), lane=True))
+        accepted = stranger.hear(Accepted)
+        with open(accepted.lane, "r+b", buffering=0) as file:
+            head = file.read(48)
+            assert head[:32] == b"stemweave lane 1" + bytes.fromhex(accepted.key)
+            assert file.seek(0, os.SEEK_END) == 8_392_704
+            stranger.say(Opened(job, head[32:].hex()))
+            for offset, at in ((0, 4096), (50, 8_392_704 - 400)):
+                file.seek(at)
+                file.write(payload[8 * offset :][:400])
+                stranger.say(Chunk(job, offset, 0, at=at, size=400))
+        stranger.say(Credit(job, 8))
+        assert stranger.hear(Done).stems["one"] == hashlib.sha256((music / 2).T.tobytes()).hexdigest()
+
+
+def test_a_lane_that_a_server_made_as_the_document_says_is_written_where_it_says(tmp_path):
+    path, key, proof = tmp_path / "lane", os.urandom(16), os.urandom(16)
+    path.write_bytes(b"stemweave lane 1" + key + proof)
+    os.truncate(path, 8_392_704)
+    theirs = open_lane(str(path), key.hex())
+    assert theirs.proof == proof.hex()
+    for number in range(9):
+        at = 4096 + number % 8 * 1_048_576
+        assert theirs.put(bytes([number]) * 1_048_576) == at
+        assert path.read_bytes()[at : at + 1_048_576] == bytes([number]) * 1_048_576
+    assert path.stat().st_size == 8_392_704
+
+
 def test_nothing_else_is_taken_for_a_lane(lanes, tmp_path):
     """Whoever answers at an address may name any file of the user's: it is never written."""
     ours = lanes.new()

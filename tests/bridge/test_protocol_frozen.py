@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from support.servers import Speaker, answering, running, song
 
-from bridge import protocol
+from bridge import contexts, lane, limits, pairing, protocol
 from bridge.client import Client
 from bridge.errors import CODES
 from bridge.ports import free_port
 from bridge.protocol import MESSAGES, Accepted, AudioShape, Chunk, Credit, Done, Error, Pong, Submit
+from engine import prompting
 
 FROZEN = """
 hello: version str; client str=''
@@ -57,6 +58,32 @@ CODES_OF_1_0 = {
     "bad_audio", "bad_model", "bad_preset", "bad_shape", "bad_data", "no_resource", "cancelled", "internal", "protocol", "version",
     "hello_first", "unknown_job", "limit", "damaged", "taken", "context", "worker_died", "forbidden", "closing",
 }  # fmt: skip
+
+LIMITS = [  # what may grow, not shrink; as PROTOCOL.md says it
+    (protocol, "MAX_HEADER", 65_536),
+    (protocol, "MAX_PAYLOAD", 1_048_576),
+    (protocol, "CREDIT", 16),
+    (protocol, "MAX_ALL_JOBS", 1024),
+    (protocol, "KEPT_JOBS", 4),
+    (protocol, "GONE_AFTER", 5),
+    (limits, "CLIENTS", 256),
+    (limits, "AT_ONCE", 32),
+    (limits, "A_SECOND", 5),
+    (contexts, "MAX_TRACKS", 64),
+    (contexts, "MAX_NAME", 200),
+    (prompting, "MOST", 16),
+    (prompting, "LONGEST", 300),
+    (lane, "MOST", 32),
+]
+FOR_GOOD = [  # what both sides count by, or trust in
+    (protocol, "DEFAULT_PORT", 27182),
+    (protocol, "BEGINNING", 65_536),
+    (pairing, "OFFSET", 2),
+    (pairing, "LENGTH", 10),
+    (pairing, "LETTERS", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
+    (pairing, "GOOD_FOR", 300),
+    (pairing, "TRIES", 5),
+]
 
 
 def described(kind: type) -> dict[str, str]:
@@ -106,9 +133,17 @@ def test_what_else_1_0_promised():
     assert protocol.same_major("1.0")
     assert not protocol.same_major("0.9")
     assert not protocol.same_major("10.0")
-    assert protocol.MAX_HEADER >= 65_536
-    assert protocol.MAX_PAYLOAD >= 1_048_576
     assert set(CODES.values()) <= CODES_OF_1_0
+
+
+@pytest.mark.parametrize(("where", "name", "said"), LIMITS)
+def test_limits_do_not_shrink(where, name, said):
+    assert getattr(where, name) >= said
+
+
+@pytest.mark.parametrize(("where", "name", "said"), FOR_GOOD)
+def test_what_both_sides_go_by_stays_as_it_is(where, name, said):
+    assert getattr(where, name) == said
 
 
 @pytest.fixture(scope="module")
