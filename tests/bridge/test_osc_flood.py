@@ -88,7 +88,7 @@ def test_a_flood_of_hostile_datagrams_neither_stops_the_server_nor_makes_it_grow
     port, osc, server = ports
     sizes, descriptors = [], []
     with ExitStack() as stack:
-        client = stack.enter_context(Client(f"tcp://127.0.0.1:{port}"))
+        client = stack.enter_context(Client(f"tcp://127.0.0.1:{port}", timeout=PATIENCE))
         friend, *enemies = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(51))
         for sender in (friend, *enemies):
             sender.connect(("127.0.0.1", osc))
