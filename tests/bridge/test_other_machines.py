@@ -131,14 +131,18 @@ def test_osc_stays_on_this_machine(server):
 
 
 def test_a_guard_that_is_gone_lets_nobody_in(home, other):
-    with running(host=other.server) as server, zmq.Context() as context, context.socket(zmq.DEALER) as door:
+    """Who would be let in again, by the same keys, while it is there."""
+    with running(host=other.server) as server, zmq.Context() as context:
         CLIENTS.put("me", keys.own("client").public)
-        server._doors._guard.stop()
-        door.linger = 0
-        knock(door, keys.own("client"), keys.own("server").public)
-        door.connect(server.outside[0])
-        door.send_multipart(encode(Hello(protocol.VERSION)))
-        assert not door.poll(1500)
+        with context.socket(zmq.DEALER) as before, context.socket(zmq.DEALER) as after:
+            for door, patience in ((before, PATIENCE * 1000), (after, 1500)):
+                door.linger = 0
+                knock(door, keys.own("client"), keys.own("server").public)
+                door.connect(server.outside[0])
+                door.send_multipart(encode(Hello(protocol.VERSION)))
+                assert bool(door.poll(patience)) == (door is before)
+                server._doors._guard.stop()
+            assert isinstance(protocol.decode(before.recv_multipart())[0], protocol.Welcome)
         assert CLIENTS.drop("me")
 
 
