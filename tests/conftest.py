@@ -13,7 +13,9 @@ from hypothesis import settings
 # The same examples every time, however busy the machine: others are looked for by --hypothesis-profile=default.
 settings.load_profile("ci")
 
-FOREIGN = ("STEMWEAVE_", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FORCE_COLOR", "TTY_")
+FOREIGN = (
+    "STEMWEAVE_", "RAY_", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS", "TTY_",
+)  # fmt: skip
 KNOBS = (
     "STEMWEAVE_DATAGRAMS",
     "STEMWEAVE_PICTURES",
