@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def a_home_of_their_own(tmp_path_factory):
     for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in KNOBS]:
         del os.environ[name]
     os.environ |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_start_where_tests_write_them(tmp_path_factory):
+    program = tmp_path_factory.mktemp("program") / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    try:
+        subprocess.run([program], check=True)
+    except PermissionError:
+        pytest.exit("the temporary folder is mounted noexec: set TMPDIR", returncode=1)
 
 
 @pytest.fixture(scope="session", autouse=True)
