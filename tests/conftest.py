@@ -1,10 +1,11 @@
-"""What every test needs."""
+"""What every test needs, and the few it may do without."""
 
 import os
 import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ KNOBS = (
     "STEMWEAVE_RANDOM_SECONDS",
     "STEMWEAVE_ROUNDS",
 )  # of the tests themselves
+MACHINES = ("gpu", "vnni")  # marks of what runs on some machines only; whatever else is missing can be installed
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,3 +70,40 @@ def dice():
     np.random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("vnni"):
+        import torch
+
+        if not torch.cpu._is_vnni_supported():
+            pytest.skip("this processor has no VNNI")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return no_silent_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return no_silent_skip((yield))
+
+
+def no_silent_skip(report: pytest.CollectReport | pytest.TestReport):
+    """A test that is skipped names the machine it needs, or has failed."""
+    if report.skipped and not hasattr(report, "wasxfail") and not machines(report):
+        report.outcome = "failed"
+        report.longrepr = f"{report.longrepr[-1]}. Only what is marked {MACHINES} may be skipped."
+    return report
+
+
+def machines(report: pytest.CollectReport | pytest.TestReport) -> list[str]:
+    return [mark for mark in MACHINES if mark in getattr(report, "keywords", ())]
+
+
+def pytest_terminal_summary(terminalreporter):
+    missing = Counter(mark for report in terminalreporter.stats.get("skipped", ()) for mark in machines(report))
+    if missing:
+        counts = ", ".join(f"{count} for want of {mark}" for mark, count in missing.items())
+        terminalreporter.write_line(f"skipped: {counts}")

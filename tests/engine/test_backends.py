@@ -20,10 +20,11 @@ from engine.networks.core import Replaced, probe
 from engine.pipeline import separate
 from engine.presets import load_preset
 
-VNNI = torch.cpu._is_vnni_supported()
 HERE = [
-    name for name in BACKENDS if runs_on(name, "cpu") and name not in exported.SLOW and (VNNI or name != "torch-int8")
-]  # those in SLOW have tests of their own
+    pytest.param(name, marks=pytest.mark.vnni if name == "torch-int8" else ())
+    for name in BACKENDS
+    if runs_on(name, "cpu") and name not in exported.SLOW  # which have tests of their own
+]
 ROUNDED = ("torch-bf16", "torchscript-bf16", "torch-int8")
 EXPORTED = ("torchscript", "torchscript-bf16", "onnxruntime")
 

@@ -8,20 +8,20 @@ from engine.export import relative_error
 from engine.networks.eight_bits import ConvIn8, EightBits, GrowIn8, LinearIn8, rounded
 from engine.networks.unet2d import UNet2d
 
-pytestmark = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this processor has no VNNI")
+pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # once, that they will go
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def core() -> UNet2d:
-    """A trained-like core, and torch's word on quantized tensors, said once, out of the way."""
+    """As if it were trained."""
     torch.manual_seed(0)
     made = UNet2d(6, 4, 64, (8, 12), (4, 4), 16, (16, 2), 4).eval().requires_grad_(False)
     for ending in (made.leave, made.overview.leave, made.down[0].across.expand, made.up[0].across.expand):
         nn.init.normal_(ending.weight, std=0.3)
-    EightBits(made)
     return made
 
 
+@pytest.mark.vnni
 @pytest.mark.parametrize("frames", [1, 16, 37])
 def test_the_core_is_near_at_any_length_with_and_without_an_overview_and_more_to_hear(core, frames):
     x, log_sigma = torch.randn(3, 6, 64, frames), torch.tensor([-3.0, 0.0, 1.0])
@@ -31,6 +31,7 @@ def test_the_core_is_near_at_any_length_with_and_without_an_overview_and_more_to
     assert relative_error(EightBits(core)(x, log_sigma), core(x, log_sigma)) < 0.03
 
 
+@pytest.mark.vnni
 def test_a_loud_item_does_not_change_what_is_said_of_another(core):
     x, log_sigma = torch.randn(2, 6, 64, 16), torch.zeros(2)
     run = EightBits(core)
@@ -46,6 +47,7 @@ def test_bytes_reach_from_end_to_end_and_keep_zero():
         assert 0 <= zero <= 255
 
 
+@pytest.mark.vnni
 @pytest.mark.parametrize(
     ("layer", "in_8", "x"),
     [
@@ -61,6 +63,7 @@ def test_a_layer_is_itself_in_eight_bits(layer, in_8, x):
         assert relative_error(in_8(layer)(x), layer(x)) < 0.02
 
 
+@pytest.mark.vnni
 def test_what_is_not_finite_stays_so_and_does_not_raise(core):
     x = torch.randn(2, 6, 64, 16)
     x[1, 0, 0, 0] = torch.inf
