@@ -189,7 +189,7 @@ def _make(
     check(settings, spec, request)
     TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
     names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
-    results.prepare(output)
+    prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     settings, overrides = results.with_backend(settings, card, overrides, server)
     stretches = results.run(request, preset, overrides, server, settings.task, output)

@@ -75,7 +75,7 @@ def separate(
     names = [*told_card(card, request).spec.sources, "residual"]
     if play_stem:
         check_stem(play_stem, names)
-    results.prepare(output)
+    prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     settings, overrides = results.with_backend(settings, card, overrides, server)
     stretches = results.run(request, preset, overrides, server, "separating", output)

@@ -26,8 +26,9 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/job/cancel": ("id", "stop a job"),
 }
 """Understood: address under ROOT to (arguments, meaning). Numbers may come as int, float or text; a seed is best sent as text.
-stems, after: a folder with files called bass.wav and so on, or one NAME=FILE. want: sources apart by commas, "-" for what the
-task takes by default. What starts a job is answered by /stemweave/job/accepted id."""
+Paths begin with / (on Windows with a drive) or ~/. stems, after: a folder with files called bass.wav and so on, or one NAME=FILE.
+want: sources apart by commas, "-" for what the task takes by default. What starts a job is answered by /stemweave/job/accepted
+id."""
 
 REPLIES: dict[str, str] = {
     "/pong": "",

@@ -3,10 +3,12 @@
 import errno
 import logging
 import math
+import os
 import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -15,6 +17,7 @@ from pythonosc.osc_packet import OscPacket
 from bridge import protocol
 from bridge.doors import EVERY_ADDRESS, is_loopback, outside
 from bridge.errors import FORBIDDEN, BridgeError, Refused, told_of
+from bridge.files import path_in
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.ports import owner
 from engine.recipe import package_version
@@ -195,11 +198,11 @@ class OscEndpoint:
         if not sum("[" not in name for name in names) <= len(arguments) <= len(names):
             raise TypeError(f"{len(arguments)} arguments were given")
         given = dict(zip((name.strip("[]") for name in names), arguments, strict=False))
-        files = tuple(role + text(given[name]) for name, role in ROLES.items() if name in given)
+        files = tuple(rooted(role + text(given[name])) for name, role in ROLES.items() if name in given)
         settings: dict[str, Any] = {key: number(given[name]) for name, key in SETTINGS.items() if name in given}
         want = text(given.get("want", "-"))
         settings["wanted"] = () if want in ("-", "") else tuple(name.strip() for name in want.split(","))
-        out, seed = text(given["outdir"]), given.get("seed", 0)
+        out, seed = rooted(text(given["outdir"])), given.get("seed", 0)
         whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
         try:
             job = self.server.submit_files(sender, task, files, out, whole, settings)
@@ -271,3 +274,13 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("a path is a text")
     return value
+
+
+def rooted(given: str) -> str:
+    """One of the texts that bridge.files reads, ~ in its path being the user's home. ValueError where that does not begin at the
+    root: whoever sends is in another folder than the server."""
+    path = path_in(given)
+    found = os.path.expanduser(path)
+    if not Path(found).is_absolute():
+        raise ValueError("a path begins with / or ~/, on Windows with a drive as C:/")
+    return given.removesuffix(path) + found

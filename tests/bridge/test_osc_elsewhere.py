@@ -119,7 +119,7 @@ def test_at_all_addresses_this_machine_is_trusted_and_its_others_are_not():
     try:
         for address, code in (("127.0.0.1", "asked"), *((address, "forbidden") for address in addresses())):
             with Patch(endpoint.port, address) as patch:
-                patch.send("/separate", "song.wav", "out")
+                patch.send("/separate", "/song.wav", "/out")
                 select(endpoint.filenos(), [], [], PATIENCE)
                 endpoint.receive()
                 assert patch.next()[1][0] == code

@@ -47,7 +47,7 @@ def hear(patch: socket.socket, address: str) -> list:
 
 @pytest.mark.parametrize("seed", [float("inf"), float("nan"), "1e999", "x", b"blob", [1, 2]])
 def test_seeds_that_are_no_numbers_are_answered(patch, seed):
-    say(patch, "/separate", "song.wav", "out", seed)
+    say(patch, "/separate", "~/song.wav", "~/out", seed)
     assert hear(patch, "/error")[0] == "bad_arguments"
 
 
@@ -72,7 +72,7 @@ def test_a_job_that_cannot_be_put_down_is_refused(server, patch, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(server.jobs, "add", full)
-    say(patch, "/separate", "song.wav", "out")
+    say(patch, "/separate", "~/song.wav", "~/out")
     code, text = hear(patch, "/error")
     assert (code, "No space left" in text) == ("no_resource", True)
     say(patch, "/ping")
@@ -96,7 +96,7 @@ def occupy(server: Server, speaker: Speaker, job: str) -> None:
 def test_a_job_on_files_cannot_be_taken_over_by_zeromq(server, patch):
     with Speaker(server.port) as speaker:
         occupy(server, speaker, "long")
-        say(patch, "/separate", "song.wav", "out")
+        say(patch, "/separate", "~/song.wav", "~/out")
         (job,) = hear(patch, "/job/accepted")
         speaker.say(Submit(job, AudioShape(44_100, 1, 10, "0" * 64)))
         assert speaker.hear((Accepted, Error), job).code == "taken"

@@ -92,7 +92,7 @@ def test_patches_are_told_too():
         speaker, job = submitted(server.port, seed=17)
         speaker.hear(Chunk, job)
         server.drain()
-        patch.send("/generate", "out", 1.0)
+        patch.send("/generate", "~/out", 1.0)
         assert patch.hear("/error")[0] == "closing"
         server.cancel(server.jobs.by_id[job])
         speaker.close()
