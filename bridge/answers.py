@@ -149,7 +149,7 @@ class Answers:
                 self._server.worker.models,
                 self._server.worker.presets,
                 most,
-                list(TASKS),
+                [*TASKS, protocol.DEVICE + self._server.device],
             ),
         )
 

@@ -133,6 +133,12 @@ class Client:
         assert self._welcome is not None
         return self._welcome
 
+    @property
+    def device(self) -> str:
+        """What computes jobs that name no device; "" where the server does not say."""
+        told = (value for value in self.welcome.capabilities if value.startswith(protocol.DEVICE))
+        return next(told, "").removeprefix(protocol.DEVICE)
+
     def separate(
         self,
         samples: np.ndarray,

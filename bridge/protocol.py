@@ -12,10 +12,11 @@ from msgspec import Struct, field
 
 from bridge.errors import DamagedChunk, ProtocolError
 
-VERSION = "1.2"
+VERSION = "1.3"
 """Of the protocol, not of the package: the first number must match, the second counts additions (PROTOCOL.md, Versions)."""
 
 TASKS = ("separate", "generate", "accompany", "infill", "regenerate", "continue", "transition", "restyle")
+DEVICE = "device="  # a capability: what follows computes jobs that name no device
 DEFAULT_PORT = 27182
 DEFAULT_OSC_PORT = 27183
 MAX_HEADER = 64 * 1024  # bytes

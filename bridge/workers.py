@@ -130,17 +130,24 @@ def perform_order(desk: Desk) -> None:
 def _prepared(desk: Desk) -> tuple[Any, Any]:
     """The preset of an order, with the back end that it comes to, and its model."""
     from engine.models import find_model
-    from engine.presets import defaults, load_preset
+    from engine.presets import load_preset
 
     desk.folders.check(desk.order)
     preset = load_preset(desk.order.preset, **desk.order.overrides)
-    if "device" not in desk.order.overrides and preset.device == defaults()["device"]:
-        preset = replace(preset, device=desk.order.device)
+    preset = on_device(preset, desk.order.overrides, desk.order.device)
     if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
         desk.folders.inside(preset.model)
     model = _model(preset.model, preset.device, preset.backend, desk.cancelled)
     desk.begin()
     return replace(preset, backend=model.backend), model
+
+
+def on_device(preset: Any, overrides: dict[str, Any], device: str) -> Any:
+    """The preset with this device, unless it or its overrides name one."""
+    from engine.presets import defaults
+
+    named = "device" in overrides or preset.device != defaults()["device"]
+    return preset if named else replace(preset, device=device)
 
 
 def _spooled(order: Order) -> Any:

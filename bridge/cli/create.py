@@ -191,6 +191,7 @@ def _make(
     names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
     prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
+    server = results.found(server)
     settings, overrides = results.with_backend(settings, card, overrides, server)
     stretches = results.run(request, preset, overrides, server, settings.task, output)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())

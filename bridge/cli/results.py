@@ -33,29 +33,35 @@ def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) ->
         )
 
 
-def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: str | None) -> tuple[Any, dict[str, Any]]:
-    """The settings (a Preset) and overrides with the device and the back end, which `auto` means here, by name: the recipe shall
-    make the same again. A server on another machine knows best what is fastest there."""
+def found(server: str | None) -> str:
+    """The address of the server that is named; where none is, of the one that answers at the usual one, else "none"."""
+    return server or (ADDRESS if find_server(ADDRESS) else "none")
+
+
+def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: str) -> tuple[Any, dict[str, Any]]:
+    """The settings (a Preset) and overrides with the device, the server's where nobody names one, and the back end, which `auto`
+    means here, by name: the recipe shall make the same again. A server on another machine knows best what is fastest there."""
+    from bridge.workers import on_device
     from engine.models import resolve_backend
 
-    if server not in (None, "none") and not is_loopback(urlsplit(server).hostname or ""):
-        return settings, overrides
+    if server != "none":
+        with Client(server) as client:
+            settings = on_device(settings, overrides, client.device or settings.device)
+        if not is_loopback(urlsplit(server).hostname or ""):
+            return settings, overrides
     with err.status("finding the fastest back end for this model on this machine (once)"):
         backend = resolve_backend(card, settings.device, settings.backend)
     return replace(settings, backend=backend), overrides | {"backend": backend, "device": settings.device}
 
 
 def run(
-    request: Request, preset: str, overrides: dict[str, Any], server: str | None, title: str, folder: Path
+    request: Request, preset: str, overrides: dict[str, Any], server: str, title: str, folder: Path
 ) -> Generator[dict[str, np.ndarray]]:
-    """On the server that is named, which keeps the stems until all are taken; where none is, on the one that answers at the usual
-    address, else here. A server goes on when this program or the connection ends; the ticket in `folder` finds the job again.
-    Stretches as of `engine.perform_stretches`."""
+    """On the server at this address, which keeps the stems until all are taken, or here ("none"). A server goes on when this
+    program or the connection ends; the ticket in `folder` finds the job again. Stretches as of `engine.perform_stretches`."""
     if is_path(preset):  # a server works in another folder than the user
         preset = str(Path(preset).resolve())
     with progress_bar(title) as progress, interrupt_flag() as cancelled:
-        if server is None:
-            server = ADDRESS if find_server(ADDRESS) else "none"
         if server != "none":
             err.print(f"by the server at {server}", style="dim")
             job, before = ticket.take(folder, server, request, preset, overrides)

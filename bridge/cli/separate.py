@@ -25,7 +25,10 @@ ModelName = Annotated[str | None, typer.Option(help="by name or folder; see: ste
 Steps = Annotated[int | None, typer.Option(help="sampler steps")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same stems")]
 Backend = Annotated[str | None, typer.Option(help="what runs the model, 'auto' for the fastest; see: stemweave doctor")]
-Device = Annotated[str | None, typer.Option(help="cpu (if nothing is said), cuda, cuda:1, mps; see: stemweave doctor")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, cuda:1, mps; if nothing is said the server's, else cpu; see: stemweave doctor"),
+]
 Prompt = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +80,7 @@ def separate(
         check_stem(play_stem, names)
     prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
+    server = results.found(server)
     settings, overrides = results.with_backend(settings, card, overrides, server)
     stretches = results.run(request, preset, overrides, server, "separating", output)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())

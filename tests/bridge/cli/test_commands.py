@@ -12,11 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.servers import PATIENCE, until
+from support.audio import BAD, bad
+from support.servers import PATIENCE, address, running, until
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from bridge.ports import free_port
 
 RATE = 44100
+from bridge.server import Server
+from bridge.workers import PERFORM
 
 
 def separated(stemweave, song, *more) -> subprocess.CompletedProcess:
@@ -123,6 +128,19 @@ def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served,
     separated(stemweave, song)
     for path in json.loads(process.stdout)["stems"].values():
         here = soundfile.read(song.parent / "out" / Path(path).name)[0]
+@pytest.mark.parametrize(("options", "device"), [([], "cpu:0"), (["--device", "cpu"], "cpu")])
+def test_the_servers_device_computes_where_nobody_names_one_and_is_in_the_recipe(
+    stemweave, home, song, monkeypatch, options, device
+):
+    monkeypatch.setenv("STEMWEAVE_MODELS", str(home / "models"))
+    with running(PERFORM, device="cpu:0", folders=[home.parent]) as server:
+        options = [*options, "--server", address(server), "--backend", "torch"]
+        process = stemweave("separate", song, "-o", song.parent / "out", *options)
+    assert process.returncode == 0, process.stderr
+    recipe = json.loads((song.parent / "out" / "recipe.json").read_text())["stemweave"]
+    assert recipe["preset"]["device"] == device
+
+
         np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
     for folder in ("by", "out"):
         recipe = json.loads((song.parent / folder / "recipe.json").read_text())["stemweave"]
