@@ -3,8 +3,8 @@
     ardour_script.py SCRIPT SONG SELECTED RESULT
 
 SELECTED: "regions" or "tracks"; with ", layered" a transparent copy of the region lies over it, LATER frames on; with ", full disk"
-no audio can be written. Ardour's editor is there only with its window: a stand-in says what is selected and notes what it is told to
-import. RESULT: position (frames) and the names and audio (2, frames) of what was imported, played (2, frames), what the regions
+no audio can be written. Ardour's editor is there only with its window: a stand-in says what is selected and notes what it is told
+to import. RESULT: position (frames) and the names and audio (2, frames) of what was imported, played (2, frames), what the regions
 play, and said, what Ardour printed.
 """
 

@@ -1,4 +1,4 @@
-"""The shipped patch in Pd itself: it starts jobs on a live server, hears of them, and holds the stems in its tables."""
+"""The shipped patches in Pd itself: they start jobs on a live server, hear of them, hold the stems in tables and play them."""
 
 import subprocess
 from pathlib import Path
@@ -11,6 +11,7 @@ from support.servers import PATIENCE
 
 PATCHES = Path(__file__).parents[2] / "plugin_stub" / "hosts" / "pd"
 SESSION = Path(__file__).parent / "pd" / "session.pd"
+PLAY = Path(__file__).parent / "pd" / "play.pd"
 RATE = 44100
 
 
@@ -65,3 +66,27 @@ def test_the_patch_cancels(osc_port, tmp_path):
     console = pd(tmp_path, osc_port, f"generate {tmp_path}/out 100", canceller)
     assert "cancelled" in console
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 22050])
+def test_stems_are_played_together_and_at_their_own_speed_whatever_the_rate_of_pd(tmp_path, rate):
+    """Stereo beside mono, whose one channel is heard on both sides."""
+    stems = (("bass", (330, 550)), ("drums", (440,)))
+    for name, pitches in stems:
+        soundfile.write(tmp_path / f"{name}.wav", waves(pitches, RATE), RATE, subtype="FLOAT")
+    sent = ["-send", f"test-stems {tmp_path}/bass.wav {tmp_path}/drums.wav", "-send", f"test-tape {tmp_path}/tape.wav"]
+    command = ["pd", "-batch", "-noaudio", "-r", str(rate), "-path", str(PATCHES), "-open", str(PLAY), *sent]
+    subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    tape, _ = soundfile.read(tmp_path / "tape.wav")
+    played = waves((330, 550, 440, 440), rate)
+    start = np.flatnonzero(tape.any(axis=1))[0]
+    assert start <= 64  # a block of Pd's
+    inner = slice(2, len(played) - 4)  # Pd reads tables by four points
+    np.testing.assert_allclose(tape[start : start + len(played)][inner], played[inner], atol=1e-4)
+    assert not tape[start + len(played) + 64 :].any()
+
+
+def waves(pitches: tuple[int, ...], rate: int) -> np.ndarray:
+    """Half a second, (frames, channels), of waves of these pitches in Hz, all of which begin at their peak."""
+    time = np.arange(rate // 2) / rate
+    return 0.5 * np.cos(2 * np.pi * np.outer(time, pitches))
