@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from bridge.play import check_stem, play
+from bridge.play import check_stem, play, sounddevice
 from engine.errors import PresetError, ResourceError
 
 
@@ -54,3 +54,11 @@ def test_without_portaudio_it_says_what_to_install(monkeypatch):
 def test_a_stem_that_will_not_be_there_is_refused():
     with pytest.raises(PresetError, match="no stem called 'kazoo'"):
         check_stem("kazoo", ["bass", "residual"])
+
+
+def test_the_real_module_can_be_had_or_its_system_package_is_named():
+    try:
+        found = sounddevice().__name__
+    except ResourceError as error:
+        found = error.hint
+    assert found == "sounddevice" or "libportaudio2" in found

@@ -1,5 +1,6 @@
 """The command line as a user meets it: a process of its own, its words, its exit code. Every bad input has its message."""
 
+import inspect
 import json
 import os
 import signal
@@ -17,11 +18,12 @@ from support.servers import PATIENCE, address, running, until
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from bridge.cli.app import app
 from bridge.ports import free_port
-
-RATE = 44100
 from bridge.server import Server
 from bridge.workers import PERFORM
+
+RATE = 44100
 
 
 def separated(stemweave, song, *more) -> subprocess.CompletedProcess:
@@ -44,30 +46,7 @@ def test_stems_are_not_overwritten_without_being_asked_to(refused, stemweave, so
     assert separated(stemweave, song, "--overwrite").returncode == 0
 
 
-def bad(folder: Path, kind: str) -> Path:
-    """A file that is wrong in one way."""
-    rng, path = np.random.default_rng(0), folder / "bad.wav"
-    noise = 0.1 * rng.standard_normal((5000, 2))
-    contents = {
-        "empty": np.zeros((0, 2)), "nan": np.where(np.arange(5000)[:, None] == 9, np.nan, noise),
-        "inf": np.where(np.arange(5000)[:, None] == 9, np.inf, noise), "six": np.zeros((100, 6)), "cut": noise,
-    }  # fmt: skip
-    if kind == "text":
-        path.write_text("this is a poem")
-    elif kind != "missing":
-        soundfile.write(path, contents[kind], RATE, subtype="FLOAT")
-    if kind == "cut":
-        path.write_bytes(path.read_bytes()[:9000])
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("missing", "There is no file"), ("text", "not an audio file"), ("empty", "holds no samples"), ("nan", "not numbers"),
-        ("inf", "not numbers"), ("six", "6 channels"), ("cut", "ends early"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("kind", "words"), BAD.items())
 def test_bad_audio_is_refused_with_its_message(refused, stemweave, tmp_path, kind, words):
     refused(stemweave("separate", bad(tmp_path, kind), "-o", tmp_path / "out", "--server", "none"), words)
     assert not (tmp_path / "out").exists()
@@ -107,11 +86,26 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refused, ste
     refused(stemweave("separate", song, "-o", tmp_path / "file" / "out", "--server", "none"), "Cannot write in")
 
 
-def test_play_plays_or_says_what_to_do_and_leaves_the_stems(refused, stemweave, song):
+PLAYER = """
+import numpy
+class PortAudioError(Exception):
+    pass
+def play(samples, rate, blocking):
+    numpy.savez("played.npz", samples=samples, rate=rate, blocking=blocking)
+"""
+
+
+def test_play_plays_the_stem_that_was_written(stemweave, song):
+    (song.parent / "player").mkdir()
+    (song.parent / "player" / "sounddevice.py").write_text(PLAYER)
+    stemweave.environment["PYTHONPATH"] = os.pathsep.join(
+        [str(song.parent / "player"), stemweave.environment["PYTHONPATH"]]
+    )
     process = separated(stemweave, song, "--play", "bass")
-    assert (song.parent / "out" / "bass.wav").exists()
-    if process.returncode != 0:
-        refused(process, "played", "stems are written")
+    assert process.returncode == 0, process.stderr
+    with np.load(song.parent / "played.npz") as played:
+        assert np.array_equal(played["samples"], soundfile.read(song.parent / "out" / "bass.wav", dtype="float32")[0])
+        assert (played["rate"], played["blocking"]) == (RATE, True)
 
 
 def test_a_server_that_is_named_but_not_there_is_told(refused, stemweave, song):
@@ -128,6 +122,12 @@ def test_separate_by_a_server_gives_what_separate_alone_gives(stemweave, served,
     separated(stemweave, song)
     for path in json.loads(process.stdout)["stems"].values():
         here = soundfile.read(song.parent / "out" / Path(path).name)[0]
+        np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
+    for folder in ("by", "out"):
+        recipe = json.loads((song.parent / folder / "recipe.json").read_text())["stemweave"]
+        assert recipe["preset"]["backend"] == "torch"  # what `auto` meant, by name
+
+
 @pytest.mark.parametrize(("options", "device"), [([], "cpu:0"), (["--device", "cpu"], "cpu")])
 def test_the_servers_device_computes_where_nobody_names_one_and_is_in_the_recipe(
     stemweave, home, song, monkeypatch, options, device
@@ -141,18 +141,48 @@ def test_the_servers_device_computes_where_nobody_names_one_and_is_in_the_recipe
     assert recipe["preset"]["device"] == device
 
 
-        np.testing.assert_allclose(soundfile.read(path)[0], here, atol=1e-6)
-    for folder in ("by", "out"):
-        recipe = json.loads((song.parent / folder / "recipe.json").read_text())["stemweave"]
-        assert recipe["preset"]["backend"] == "torch"  # what `auto` meant, by name
-
-
 def test_a_server_refuses_what_it_must_in_the_same_words(refused, stemweave, served, song):
     port, _ = served
     address = f"tcp://127.0.0.1:{port}"
     refused(
         stemweave("separate", song, "-o", song.parent / "x", "--server", address, "--steps", "0"), "'steps' must be"
     )
+
+
+def test_every_switch_of_serve_reaches_the_server(tmp_path, monkeypatch):
+    given = []
+
+    class Recorder:
+        outside, osc_outside, query_ports, folders = (), (), (), ""
+
+        def __init__(self, *arguments, **named):
+            given.append(inspect.signature(Server).bind(*arguments, **named).arguments)
+
+        def stop_on_signals(self):
+            pass
+
+        def run(self, ready):
+            pass
+
+    monkeypatch.setattr("bridge.server.Server", Recorder)
+    monkeypatch.setattr("bridge.logs.write", given.append)
+    switches = {
+        "--host": "192.0.2.1", "--port": "4001", "--osc-port": "4002", "--osc-host": "192.0.2.2", "--jobs": tmp_path / "jobs",
+        "--folder": tmp_path, "--metrics": "4003", "--workers": "ray", "--device": "cuda:1", "--quota": "1.5",
+    }  # fmt: skip
+    words = [str(word) for pair in switches.items() for word in pair]
+    ran = CliRunner().invoke(app, ["serve", *words, "--no-osc-query", "--log-json"])
+    assert ran.exit_code == 0, ran.output
+    assert given == [
+        True,
+        {
+            "host": "192.0.2.1", "port": 4001, "osc_port": 4002, "osc_host": "192.0.2.2", "folder": tmp_path / "jobs",
+            "folders": [tmp_path], "metrics_port": 4003, "workers": "ray", "device": "cuda:1", "quota": 1_500_000_000,
+            "advertise": False,
+        },
+    ]  # fmt: skip
+    told = {option for parameter in get_command(app).commands["serve"].params for option in parameter.opts}
+    assert told == {*switches, "--osc-query", "--log-json"}  # none that is not tried here
 
 
 def test_a_second_server_at_the_same_port_is_told_whose_it_is(refused, stemweave, served):
