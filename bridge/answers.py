@@ -177,6 +177,7 @@ class Answers:
             self._server.jobs.enqueue(job)
         cost, job.known = self._server.costs.of(order), self._server.jobs.may_know(job)
         self._accept(client, job, message, seconds=cost.seconds, memory=cost.memory, known=job.known)
+        self._delivery.accepted(job)
         if gathering:
             self._ask_to_give(job, gathering)
         elif not job.known:
@@ -389,7 +390,8 @@ class Answers:
                 continue
             if job.state == "running":
                 self._server.cancel(job)
-            else:
-                job.state = "cancelled"  # or the queue would still give it to the worker
-                self._server.jobs.forget(job)
+                continue
+            if job.state in OPEN:
+                self._delivery.end(job, "cancelled")  # or the queue would still give it to the worker
+            self._server.jobs.forget(job)
         self._server.jobs.make_room()

@@ -32,15 +32,20 @@ class Delivery:
     def fail(self, client: bytes, code: str, message: str, hint: str = "", job: str = "") -> None:
         self.send(client, Error(code, message, hint, code in errors.RETRYABLE, job))
 
+    def accepted(self, job: Job) -> None:
+        """Its client, over ZeroMQ, was told so."""
+        if self._osc:
+            self._osc.accepted(job)
+
     def progress(self, job: Job, fraction: float) -> None:
         if isinstance(job.owner, bytes):
             self.send(job.owner, Progress(job.id, fraction))
-        elif self._osc and job.owner:
+        if self._osc:
             self._osc.progress(job, fraction)
 
     def wrote(self, job: Job, stem: str, path: str) -> None:
         """A stem is a file now."""
-        if self._osc and job.owner and not isinstance(job.owner, bytes):
+        if self._osc:
             self._osc.wrote(job, stem, path)
 
     def queue(self, job: Job, first: int, have: Mapping[str, int] = MappingProxyType({})) -> None:
@@ -98,9 +103,8 @@ class Delivery:
     def _announce(self, job: Job) -> None:
         """Tell the owner how the job ended."""
         job.announced, job.lane = True, None
-        if not isinstance(job.owner, bytes):
-            if self._osc:
-                self._osc.ended(job)
+        if not isinstance(job.owner, bytes):  # who asked by OSC was told at once
+            self._jobs.forget(job)
         elif job.state == "done":
             self.send(job.owner, Done(job.id, job.digests, job.finished, job.seconds))
         elif job.state == "cancelled":
@@ -113,10 +117,12 @@ class Delivery:
             self._jobs.forget(old)
 
     def end(self, job: Job, state: State, error: Refusal | None = None) -> None:
-        """The job is over; its client hears of it once it has what is finished."""
+        """The job is over; over ZeroMQ its client hears of it once it has what is finished."""
         self._jobs.end(job, state, error)
         event(
             f"job {state}", job.id, job.owner, code=error and error[0], computing_seconds=job.seconds or None,
             seconds=time.monotonic() - job.asked,
         )  # fmt: skip
         self._metrics.ended(job)
+        if self._osc:
+            self._osc.ended(job)

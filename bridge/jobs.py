@@ -201,12 +201,13 @@ class Jobs:
 
     folder: what is kept stays there, and what a server before this one left there is taken up again; None: a temporary one, removed
     on close. quota: bytes that the audio of jobs at rest, and audio that no job has any more, may take; the longest unused goes
-    first, but of jobs only those that nobody is there for.
+    first, but of jobs only those that nobody is there for. ended: how many did so since, by their state.
     """
 
     def __init__(self, folder: Path | None = None, quota: int = QUOTA) -> None:
         self.by_id: dict[str, Job] = {}
         self.queue: list[Job] = []
+        self.ended: Counter[State] = Counter()
         self.quota = quota
         self._turns: dict[Any, int] = {}  # owner to when it was last served
         self._used: dict[str, float] = {}
@@ -316,6 +317,7 @@ class Jobs:
     def end(self, job: Job, state: State, error: tuple[str, str, str] | None = None) -> None:
         """The job is over."""
         job.state, job.error = state, error
+        self.ended[state] += 1
         if state != "done":
             job.outbox.clear()
         shutil.rmtree(job.order.folder / CHUNKS, ignore_errors=True)

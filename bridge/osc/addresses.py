@@ -7,7 +7,10 @@ ROOT = "/stemweave"
 ADDRESSES: dict[str, tuple[str, str]] = {
     "/ping": ("", "answered by /stemweave/pong"),
     "/version": ("", "answered by /stemweave/version package protocol"),
-    "/status": ("", "answered by /stemweave/status queued running done failed cancelled"),
+    "/status": (
+        "",
+        "answered by /stemweave/status queued running done failed cancelled, the last three since it began",
+    ),
     "/models": ("", "answered by /stemweave/models name ..."),
     "/presets": ("", "answered by /stemweave/presets name ..."),
     "/subscribe": ("[seconds]", "hear of everybody's jobs for so long (60); answered by /stemweave/subscribed seconds"),

@@ -153,8 +153,9 @@ class OscEndpoint:
         self.send(sender, "/version", package_version(), protocol.VERSION)
 
     def _status(self, sender: tuple) -> None:
-        jobs = self.server.report().jobs
-        self.send(sender, "/status", *(jobs.get(s, 0) for s in ("queued", "running", "done", "failed", "cancelled")))
+        now, ended = self.server.jobs.count(), self.server.jobs.ended
+        counts = [*(now.get(s, 0) for s in ("queued", "running")), *(ended[s] for s in ("done", "failed", "cancelled"))]
+        self.send(sender, "/status", *counts)
 
     def _models(self, sender: tuple) -> None:
         self.send(sender, "/models", *self.server.worker.models[:20])
@@ -209,7 +210,7 @@ class OscEndpoint:
         except Refused as error:
             self.send(sender, "/error", error.code, f"{error.message} {error.hint}")
             return
-        self._tell(job, "/job/accepted", job.id)
+        self.accepted(job)
 
     def _cancel(self, sender: tuple, job: str) -> None:
         found = self.server.jobs.by_id.get(job)
@@ -218,30 +219,33 @@ class OscEndpoint:
         else:
             self.server.cancel(found)
 
+    def accepted(self, job: "Job") -> None:
+        self._tell(job, "/job/accepted")
+
     def progress(self, job: "Job", fraction: float) -> None:
-        self._tell(job, "/job/progress", job.id, float(fraction))
+        self._tell(job, "/job/progress", float(fraction))
 
     def wrote(self, job: "Job", stem: str, path: str) -> None:
-        self._tell(job, "/job/stem", job.id, stem, private=path)
+        self._tell(job, "/job/stem", stem, private=path)
 
     def ended(self, job: "Job") -> None:
         if job.error is not None:
             code, message, hint = job.error
-            self._tell(job, "/job/error", job.id, code, private=f"{message} {hint}".strip())
+            self._tell(job, "/job/error", code, private=f"{message} {hint}".strip())
         else:
-            self._tell(job, f"/job/{job.state}", job.id)
-        self.server.jobs.forget(job)
+            self._tell(job, f"/job/{job.state}")
 
-    def _tell(self, job: "Job", address: str, name: str, *arguments: str | int | float, private: str = "") -> None:
-        """To whoever asked for the job, and to all who subscribed; on other machines with the first characters of its name, by
-        which nobody can take it over, and without what is `private`, which comes last."""
+    def _tell(self, job: "Job", address: str, *arguments: str | int | float, private: str = "") -> None:
+        """To whoever asked for the job by OSC, and to all who subscribed: on other machines, and of jobs over ZeroMQ, with the
+        first characters of its name, by which nobody can take it over; on other machines without what is `private`, which comes
+        last."""
         listeners = self._listeners()
-        last = [private] if private else []
-        for sender in {job.owner: None} | listeners[True] | listeners[False]:
-            if is_loopback(sender[0]):
-                self.send(sender, address, name, *arguments, *last)
-            else:
-                self.send(sender, address, name[:8], *arguments, *("" for _ in last))
+        owner = {job.owner: None} if isinstance(job.owner, tuple) else {}
+        for sender in owner | listeners[True] | listeners[False]:
+            local = is_loopback(sender[0])
+            name = job.id if local and job.order.audio is None else job.id[:8]
+            last = [private if local else ""] if private else []
+            self.send(sender, address, name, *arguments, *last)
 
     def send(self, sender: tuple, address: str, *arguments: str | int | float) -> None:
         builder = OscMessageBuilder(address=ROOT + address)

@@ -1,5 +1,6 @@
 """OSC by real datagrams: jobs on files, answers to the sender's port, numbers in any dress."""
 
+import uuid
 from contextlib import ExitStack
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from support.osc import Patch, engine_by_osc
+from support.servers import song
 
+from bridge.client import Client
+from bridge.errors import RemoteError
 from bridge.osc.addresses import ADDRESSES, REPLIES, ROOT
 from bridge.osc.endpoint import MOST_REPLY_PORTS, task_usages
 from engine.audio import read_audio, write_audio
@@ -97,6 +101,30 @@ def test_a_subscriber_hears_of_jobs_of_others_until_its_time_is_up(osc_server, p
     listener.send("/ping")
     assert listener.hear("/pong") == []  # and nothing before it
     listener.socket.close()
+
+
+def test_a_subscriber_hears_of_jobs_over_zeromq_and_the_status_counts_what_ended(osc_server, patch):
+    def ended() -> list[int]:
+        patch.send("/status")
+        return patch.hear("/status")[2:]
+
+    done, failed, cancelled = ended()
+    patch.send("/subscribe")
+    patch.hear("/subscribed")
+    job = str(uuid.uuid4())
+    with Client(f"tcp://127.0.0.1:{osc_server.port}") as client:
+        client.separate(song(1000), 44100, job=job)
+        assert patch.hear("/job/accepted") == [job[:8]]
+        assert patch.hear("/job/progress")[0] == job[:8]
+        assert patch.hear("/job/done") == [job[:8]]
+        with pytest.raises(RemoteError):
+            client.separate(song(1000), 44100, overrides={"steps": 0})
+    while (heard := patch.next())[0] != "/job/error":
+        pass
+    assert heard[1][1] == "bad_preset"
+    patch.send("/subscribe", 0)
+    patch.hear("/subscribed")
+    assert ended() == [done + 1, failed + 1, cancelled]
 
 
 def test_who_sends_and_hears_by_two_sockets_names_the_port_it_hears_at(osc_server, patch, stems, tmp_path):

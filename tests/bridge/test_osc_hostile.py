@@ -106,11 +106,18 @@ def test_a_job_on_files_cannot_be_taken_over_by_zeromq(server, patch):
         speaker.hear(Cancelled, "long")
 
 
-def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server):
+def test_a_zeromq_client_that_vanishes_does_not_confuse_the_osc_end(server, patch):
+    """Who subscribed hears how its jobs ended: the one that ran, and the one whose audio had not come."""
+    say(patch, "/subscribe")
+    hear(patch, "/subscribed")
     speaker = Speaker(server.port)
     occupy(server, speaker, "vanishing")
+    speaker.say(Submit("waiting", AudioShape(44_100, 1, 10, "0" * 64)))
+    speaker.hear(Accepted, "waiting")
     speaker.close()
     lose_the_silent(server)
+    assert sorted(hear(patch, "/job/cancelled") for _ in range(2)) == [["vanishin"], ["waiting"]]
+    say(patch, "/subscribe", 0)
     until(lambda: server.worker.job is None, "the job is dropped")
     with Speaker(server.port) as other:
         other.say(Ping())
