@@ -5,6 +5,7 @@ told at once, and by the worker when it opens them, for a folder may hold links,
 folders.
 """
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,9 +43,10 @@ class Folders:
         except (OSError, ValueError, RuntimeError):  # too long, a null byte, links in a circle
             found = None
         if found is None or not any(found.is_relative_to(folder) for folder in self.allowed):
+            named = " ".join(f"--folder {shlex.quote(str(folder))}" for folder in self.allowed)
             raise Forbidden(
                 f"The server may not use {path}: it is not in a folder that was opened to it.",
-                f"Move it into one of these: {self}. Or open another one: stemweave serve --folder FOLDER",
+                f"Move it into one of these: {self}. Or open one more: stemweave serve {named} --folder FOLDER",
             )
         return found
 

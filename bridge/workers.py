@@ -251,7 +251,7 @@ def outcome(run: Callable[[Desk], None], desk: Desk) -> tuple:
             job,
             "no_resource",
             "There was not enough memory for this job.",
-            "Close other programs, or use --batch 1.",
+            "Close other programs, or ask for a shorter stretch.",
         )
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:

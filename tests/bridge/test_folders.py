@@ -21,11 +21,13 @@ from engine.recipe import read_recipe
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory) -> Path:
-    """open/ is allowed, open-not/ (its name begins the same) and outside/ are not; links in open/ lead out and in a circle."""
+    """open/ is allowed, open-too/ in one test; open-not/ (its name begins the same) and outside/ are not; links in open/ lead out
+    and in a circle."""
     base = tmp_path_factory.mktemp("places").resolve()
     for name in ("open", "open-not", "outside"):
         (base / name).mkdir()
         write_audio(base / name / "song.wav", song(1000), 44_100)
+    (base / "open-too").mkdir()
     (base / "open" / "file").symlink_to(base / "outside" / "song.wav")
     (base / "open" / "folder").symlink_to(base / "outside")
     (base / "open" / "circle").symlink_to(base / "open" / "circle")
@@ -44,8 +46,8 @@ out = pytest.mark.parametrize("path", OUT.values(), ids=OUT)
 @out
 def test_what_leads_out_is_forbidden(places, path):
     with pytest.raises(Forbidden, match="not in a folder that was opened to it") as caught:
-        Folders([places / "open"]).inside(places / path)
-    assert "--folder" in caught.value.hint
+        Folders([places / "open", places / "open-too"]).inside(places / path)
+    assert f"serve --folder {places}/open --folder {places}/open-too --folder FOLDER" in caught.value.hint
 
 
 @pytest.mark.parametrize(

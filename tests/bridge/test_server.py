@@ -112,6 +112,9 @@ def test_the_engines_error_reaches_the_client_in_its_words(server):
         assert (caught.value.code, caught.value.hint) == ("bad_audio", "Splice it.")
         with pytest.raises(RemoteError, match="nobody foresaw"):
             client.separate(song(10), 44100, overrides={"seed": 16})
+        with pytest.raises(RemoteError, match="not enough memory") as caught:
+            client.separate(song(10), 44100, overrides={"seed": 18})
+        assert (caught.value.code, "shorter stretch" in caught.value.hint) == ("no_resource", True)
         with pytest.raises(RemoteError, match="no preset called 'nothing'"):
             client.separate(song(10), 44100, preset="nothing")
 

@@ -16,8 +16,8 @@ from engine.errors import AudioError, Cancelled
 
 def halves(desk: Desk) -> None:
     """Two stems, each half of the input, in pieces of 1000 frames with progress. A seed of 13 kills the process once, 14 always,
-    15 and 16 fail, 17 waits after the first piece to be cancelled; steps: how many 20 ms steps to take first, cancellable; pause:
-    ms before each piece; hold: a file for which it waits when half of the pieces are done."""
+    15, 16 and 18 fail, 17 waits after the first piece to be cancelled; steps: how many 20 ms steps to take first, cancellable;
+    pause: ms before each piece; hold: a file for which it waits when half of the pieces are done."""
     order = desk.order
     audio = np.fromfile(order.folder / "input.f32", dtype="<f4").reshape(order.audio.frames, order.audio.channels).T
     seed, steps, hold = (order.overrides.get(*told) for told in (("seed", 0), ("steps", 1), ("hold", "")))
@@ -42,6 +42,8 @@ def halves(desk: Desk) -> None:
         raise AudioError("The tape is torn.", "Splice it.")
     if seed == 16:
         raise ZeroDivisionError
+    if seed == 18:
+        raise MemoryError
 
 
 def counted(desk: Desk) -> None:
