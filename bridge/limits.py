@@ -9,6 +9,8 @@ from bridge.errors import Forbidden
 from bridge.folders import Folders
 from bridge.jobs import OPEN, Jobs, Order
 from bridge.protocol import AudioShape, Part, Submit
+from engine.audio import check_format
+from engine.errors import AudioError
 
 Refusal = tuple[str, str, str]
 """Code, message and hint of an error."""
@@ -79,13 +81,17 @@ def of_clients(there: int) -> Refusal | None:
 
 
 def _of_audio(audio: AudioShape, least: int) -> Refusal | None:
-    if audio.channels in (1, 2) and least <= audio.frames <= protocol.MAX_FRAMES:
-        return None
-    said = (
-        f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and {least} to "
-        f"{protocol.MAX_FRAMES} frames can be taken."
-    )
-    return errors.LIMIT, said, "Send mono or stereo, at most two hours at 48 kHz."
+    if audio.channels not in (1, 2) or not least <= audio.frames <= protocol.MAX_FRAMES:
+        said = (
+            f"The audio has {audio.channels} channels and {audio.frames} frames; 1 or 2 channels and {least} to "
+            f"{protocol.MAX_FRAMES} frames can be taken."
+        )
+        return errors.LIMIT, said, "Send mono or stereo, at most two hours at 48 kHz."
+    try:
+        check_format(audio.channels, max(1, audio.frames), audio.sample_rate)
+    except AudioError as error:
+        return errors.code_of(error), error.message, error.hint
+    return None
 
 
 def _of_parts(parts: list[Part], frames: int) -> Refusal | None:

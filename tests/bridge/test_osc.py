@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
+from support.audio import BAD, bad
 from support.osc import Patch, engine_by_osc
 from support.servers import song
 
@@ -183,12 +184,34 @@ def test_ports_named_long_ago_are_forgotten_first(patch):
             sender.hear("/replying")
 
 
-def test_a_missing_file_is_told(patch, tmp_path):
-    patch.send("/separate", str(tmp_path / "none.wav"), str(tmp_path))
+@pytest.mark.parametrize(("kind", "words"), BAD.items())
+def test_bad_audio_is_told_and_the_server_goes_on(patch, tmp_path, kind, words):
+    patch.send("/separate", str(bad(tmp_path, kind)), str(tmp_path / "out"))
     (job,) = patch.hear("/job/accepted")
     failed, code, text = patch.hear("/job/error")
-    assert (failed, code) == (job, "bad_audio")
-    assert "no file" in text
+    assert (failed, code, words in text) == (job, "bad_audio", True), text
+    assert not (tmp_path / "out").exists()
+    patch.send("/ping")
+    assert patch.hear("/pong") == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "level", "rate"),
+    [
+        ((2, 5000), 0.0, 44100), ((1, 5000), 0.1, 44100), ((2, 1), 0.1, 44100), ((2, 5000), 0.1, 8000),
+        ((2, 5000), 0.1, 192_000),
+    ],
+    ids=["silence", "mono", "one sample", "8 kHz", "192 kHz"],
+)  # fmt: skip
+def test_odd_audio_is_separated_all_the_same(patch, tmp_path, shape, level, rate):
+    audio = level * np.random.default_rng(0).standard_normal(shape, np.float32)
+    write_audio(tmp_path / "odd.wav", audio, rate)
+    patch.send("/separate", str(tmp_path / "odd.wav"), str(tmp_path / "out"))
+    (job,) = patch.hear("/job/accepted")
+    assert patch.hear("/job/done") == [job]
+    stems = [read_audio(path) for path in (tmp_path / "out").glob("*.wav")]
+    assert {stem.sample_rate for stem in stems} == {rate}
+    np.testing.assert_allclose(sum(stem.samples for stem in stems), audio, atol=1e-5)
 
 
 @pytest.mark.parametrize("arguments", [(), ("one",), (1, 2), ("a", "b", "many")])
@@ -199,34 +222,6 @@ def test_wrong_arguments_are_answered_with_the_right_ones(patch, arguments):
     assert "path outdir" in text
 
 
-def test_unknown_addresses_jobs_and_garbage(patch):
-    patch.send("/nonsense")
-    assert patch.hear("/error")[0] == "unknown_address"
-    patch.send("/job/cancel", "no-such-job")
-    assert patch.hear("/job/error")[1] == "unknown_job"
-    rng = np.random.default_rng(0)
-    for _ in range(25):
-        for _ in range(20):  # few enough at once that the system drops none, the ping least of all
-            patch.socket.sendto(rng.bytes(int(rng.integers(0, 200))), ("127.0.0.1", patch.port))
-        patch.send("/ping")
-        assert patch.hear("/pong") == []
-
-
-def test_a_bundle_is_done_in_order(patch):
-    bundle = OscBundleBuilder(IMMEDIATELY)
-    bundle.add_content(patch.message("/version"))
-    bundle.add_content(patch.message("/ping"))
-    patch.socket.sendto(bundle.build().dgram, ("127.0.0.1", patch.port))
-    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/version"
-    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/pong"
-
-
-def test_the_readme_lists_every_address():
-    from pathlib import Path
-
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for address in [*ADDRESSES, *REPLIES]:
-        assert f"`{ROOT}{address}" in readme, address
 @pytest.mark.parametrize("path", ["song.wav", "./song.wav", "", "~nobody-of-that-name/song.wav", "bass=song.wav"])
 def test_a_path_that_does_not_begin_at_the_root_is_refused(patch, tmp_path, path):
     """It would mean the folder that the server happens to run in."""
@@ -261,3 +256,31 @@ def test_a_take_of_the_users_is_kept_and_one_of_stemweaves_made_anew(patch, tmp_
     assert np.array_equal(read_audio(folder / "bass.wav").samples, bass)
 
 
+def test_unknown_addresses_jobs_and_garbage(patch):
+    patch.send("/nonsense")
+    assert patch.hear("/error")[0] == "unknown_address"
+    patch.send("/job/cancel", "no-such-job")
+    assert patch.hear("/job/error")[1] == "unknown_job"
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        for _ in range(20):  # few enough at once that the system drops none, the ping least of all
+            patch.socket.sendto(rng.bytes(int(rng.integers(0, 200))), ("127.0.0.1", patch.port))
+        patch.send("/ping")
+        assert patch.hear("/pong") == []
+
+
+def test_a_bundle_is_done_in_order(patch):
+    bundle = OscBundleBuilder(IMMEDIATELY)
+    bundle.add_content(patch.message("/version"))
+    bundle.add_content(patch.message("/ping"))
+    patch.socket.sendto(bundle.build().dgram, ("127.0.0.1", patch.port))
+    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/version"
+    assert OscMessage(patch.socket.recv(65536)).address == f"{ROOT}/pong"
+
+
+def test_the_readme_lists_every_address():
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for address in [*ADDRESSES, *REPLIES]:
+        assert f"`{ROOT}{address}" in readme, address

@@ -208,6 +208,9 @@ def test_a_client_must_say_hello_first(server):
         (AudioShape(44100, 6, 10, ""), "6 channels"),
         (AudioShape(44100, 2, 0, ""), "0 frames"),
         (AudioShape(44100, 2, 10**12, ""), "1000000000000 frames"),
+        (AudioShape(0, 2, 10, ""), "The sample rate is 0 Hz; stemweave takes 8000 to 192000 Hz."),
+        (AudioShape(4000, 2, 10, ""), "4000 Hz"),
+        (AudioShape(384_000, 2, 10, ""), "384000 Hz"),
     ],
 )
 def test_audio_that_cannot_be_taken_is_refused_before_it_is_sent(server, shape, words):

@@ -122,7 +122,7 @@ IMPOSSIBLE = [  # task, request, overrides, what is told
     ("infill", {"stems": {"bass": STEM}, "start": 0.5, "stop": 3.0}, {}, "not inside the song"),
     ("restyle", {"stems": {"bass": STEM}, "start": 0.5}, {}, "--towards"),
     ("restyle", {"stems": {"bass": STEM}, "start": 0.5}, {"towards": "kazoo"}, "kazoo"),
-    ("separate", {"mixture": np.zeros_like(STEM), "stems": {"bass": STEM}}, {}, "silent"),
+    ("separate-dirac", {"mixture": np.zeros_like(STEM), "stems": {"bass": STEM}}, {}, "silent"),
 ]
 
 
@@ -136,4 +136,19 @@ def test_a_server_tells_what_cannot_be_done_and_what_to_do(served):
             assert words in f"{error.message} {error.hint}", (task, request)
             assert error.code in ("bad_preset", "bad_audio", "bad_shape")
             assert error.hint
+        client.perform(Request(RATE, {"bass": STEM}), "accompany", {"steps": 1})
+
+
+BROKEN = np.where(np.arange(RATE) == 9, np.float32(np.nan), STEM)
+
+
+def test_a_server_takes_no_bad_audio_and_the_next_job_is_done(served):
+    with Client(f"tcp://127.0.0.1:{served[0]}") as client:
+        for rate, stem, words in (
+            (RATE, BROKEN, "not numbers"), (0, STEM, "is 0 Hz"), (4000, STEM, "is 4000 Hz"), (384_000, STEM, "is 384000 Hz"),
+        ):  # fmt: skip
+            for task, given in (("separate", {"mixture": stem}), ("accompany", {"stems": {"bass": stem}})):
+                with pytest.raises(RemoteError, match=words) as caught:
+                    client.perform(Request(rate, **given), task)
+                assert caught.value.code == "bad_audio", (rate, task)
         client.perform(Request(RATE, {"bass": STEM}), "accompany", {"steps": 1})
