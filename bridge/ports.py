@@ -3,7 +3,6 @@
 import ipaddress
 import random
 import socket
-from pathlib import Path
 
 import psutil
 
@@ -19,24 +18,14 @@ _given: set[int] = set()
 
 
 def owner(port: int, kind: str = "tcp") -> str | None:
-    """ "python (process 4242)" where Linux's /proc tells it to us, else None."""
-    inodes = set()
-    for table in (f"/proc/net/{kind}", f"/proc/net/{kind}6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            listening = fields[3] == "0A" or kind == "udp"
-            if listening and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").glob("[0-9]*") if inodes else ():
-        try:
-            if any(link.readlink().name in inodes for link in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
-        except OSError:
-            continue
+    """ "python (process 4242)" where the system tells it to us, else None."""
+    try:
+        for found in psutil.net_connections(kind):
+            listens = kind == "udp" or found.status == psutil.CONN_LISTEN
+            if listens and found.pid and found.laddr and found.laddr.port == port:
+                return f"{psutil.Process(found.pid).name()} (process {found.pid})"
+    except (psutil.Error, OSError):
+        pass  # another user's, ended meanwhile, or none of our business on this system
     return None
 
 

@@ -55,7 +55,7 @@ class Seat:
 def cluster_main(connection: Connection, cancel: Any, target: str, folders: Folders) -> None:
     """The worker process, as bridge.workers.worker_main: one order after another until the server hangs up. The cluster is the one
     RAY_ADDRESS names, else one of its own on this machine."""
-    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault(
         "RAY_worker_niceness", "0"

@@ -220,7 +220,7 @@ def main_of(workers: str) -> Callable[..., None]:
 
 def worker_main(connection: Connection, cancel: Any, target: str, folders: Folders) -> None:
     """The worker process: one order after another until the server hangs up."""
-    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     module, function = target.split(":")
     run: Callable[[Desk], None] = getattr(importlib.import_module(module), function)
     try:
@@ -279,11 +279,11 @@ def _heard(desk: Desk) -> str:
     return found.hexdigest()
 
 
-def leave_with_parent(parent: int) -> None:
+def leave_with_parent() -> None:
     """A worker whose server was killed must not go on computing for nobody."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 class Worker:
