@@ -21,6 +21,10 @@ def test_the_zero_shot_presets_are_the_papers():
     assert (dirac.steps, dirac.churn, dirac.resamples, dirac.sigma_max, dirac.rho) == (150, 20, 2, 1.0, 7.0)
     assert (gaussian.steps, gaussian.churn, gaussian.resamples, gaussian.gamma) == (150, 40, 2, 0.75)
     assert dirac.calls == 300
+    total, partial = load_preset("generate-msdm"), load_preset("accompany-msdm")
+    assert (total.steps, total.churn, total.resamples, total.sigma_min, total.sigma_max) == (150, 20, 1, 1e-4, 20.0)
+    assert (partial.steps, partial.churn, partial.resamples, partial.sigma_min, partial.sigma_max) == (256, 10, 1, 1e-4, 20.0)
+    assert partial.known == "replacement"
 
 
 def test_overrides_replace_and_none_leaves():
