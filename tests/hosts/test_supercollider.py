@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 from support.osc import engine_by_osc
 from support.servers import PATIENCE, until
@@ -166,6 +167,13 @@ def test_stems_of_a_folder_are_loaded_without_a_job(jackd, tmp_path):
     assert f"[ drums, {FRAMES} ]" in posted
 
 
+def test_a_folder_without_stems_is_told(tmp_path):
+    posted = sclang(
+        tmp_path, f'StemweaveStems.folder(Server(\\test, NetAddr("127.0.0.1", {free_port()})), "{tmp_path}"); 0.exit;'
+    )
+    assert "there are no WAV files in" in posted
+
+
 def test_errors_and_questions_are_answered(server, tmp_path):
     posted = sclang(
         tmp_path,
@@ -217,6 +225,26 @@ def test_no_answer_is_told(tmp_path):
     assert "[ error, no_answer ]" in posted
 
 
+def test_a_job_whose_request_is_lost_does_not_take_the_answer_of_the_next(tmp_path):
+    accepted = OscMessageBuilder(f"{ROOT}/job/accepted")
+    accepted.add_arg("the-second")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(PATIENCE)
+        code = f"""
+            Stemweave.patience = 2;
+            w = Stemweave({server.getsockname()[1]});
+            ~lost = w.generate("/lost", 3);
+            w.generate("/out", 3).on {{ |job| [job.id, ~lost.state].postln; 0.exit }};
+        """
+        with subprocess.Popen(**command(tmp_path, code), stdout=subprocess.PIPE, text=True) as patch:
+            server.recv(65536)
+            _, patch_address = server.recvfrom(65536)
+            server.sendto(accepted.build().dgram, patch_address)
+            posted, _ = patch.communicate(timeout=4 * PATIENCE)
+    assert "[ the-second, error ]" in posted
+
+
 def test_every_task_is_asked_for_as_the_table_of_addresses_says(tmp_path):
     usages = dict(task_usages())
     calls = [
@@ -230,11 +258,11 @@ def test_every_task_is_asked_for_as_the_table_of_addresses_says(tmp_path):
         sclang(
             tmp_path,
             f"""
+            Stemweave.patience = 0.01;  // nobody answers
             w = Stemweave({listener.getsockname()[1]});
             {code}
             w.accompany("~/stems", "x=~/out", [\\bass, \\drums]);
-            w.generate("/out", 2.5, nil, 7);
-            0.exit
+            w.generate("/out", 2.5, nil, 7).on {{ 0.exit }};
             """,
         )
         heard = [OscMessage(listener.recv(65536)) for _ in range(len(usages) + 2)]

@@ -20,11 +20,11 @@ Integer, or a String where it is large.
 
 Stemweave {
 	classvar all, <>patience = 5;  // seconds without an answer, after which a job is given up
-	var <address, <jobs, asked, <>verbose = true;
+	var <address, <jobs, waiting, underway, <>verbose = true;
 
 	*initClass { all = Dictionary.new }
 
-	// One for each server: answers tell a job by its id only, and the id comes in the order the jobs were asked for.
+	// One for each server: answers tell a job by its id only, and which got an id is known because one job is asked for at a time.
 	*new { |port = 27183, host = "127.0.0.1"|
 		var key = "%:%".format(host, port);
 		all[key] ?? { all[key] = super.new.init(NetAddr(host, port)) };
@@ -34,9 +34,9 @@ Stemweave {
 	init { |netAddr|
 		address = netAddr;
 		jobs = Dictionary.new;
-		asked = List.new;
+		waiting = List.new;
 		this.hear("/job/accepted") { |id|
-			var job = this.prNextAsked;
+			var job = this.prAnswered;
 			if(job.notNil) {
 				jobs[id] = job;
 				job.hear(\accepted, id);
@@ -46,7 +46,7 @@ Stemweave {
 			this.hear("/job/" ++ event) { |id ... values| jobs[id] !? { |job| job.hear(event, *values) } }
 		};
 		this.hear("/error") { |code, text|
-			var job = this.prNextAsked;
+			var job = this.prAnswered;
 			if(job.isNil) { "stemweave: % %".format(code, text).warn } { job.hear(\error, code, text) }
 		};
 	}
@@ -63,14 +63,8 @@ Stemweave {
 	// Any task by its name, arguments in the order of its address. The job.
 	start { |task ... arguments|
 		var job = StemweaveJob(this, task);
-		asked.add(job);
-		this.send("/" ++ task, *this.prTexts(arguments));
-		SystemClock.sched(patience) {
-			if(asked.remove(job).notNil) {
-				job.hear(\error, \no_answer, "No answer from %:%; is `stemweave serve` running?".format(address.ip, address.port))
-			};
-			nil
-		};
+		waiting.add(job -> (["/" ++ task] ++ this.prTexts(arguments)));
+		if(underway.isNil) { this.prAskNext };
 		^job
 	}
 
@@ -87,7 +81,26 @@ Stemweave {
 		OSCFunc({ |message| action.value(*message.drop(1)) }, "/stemweave" ++ noun, address).permanent_(true)
 	}
 
-	prNextAsked { ^if(asked.notEmpty) { asked.removeAt(0) } }
+	prAskNext {
+		var next = if(waiting.notEmpty) { waiting.removeAt(0) };
+		underway = next !? { next.key };
+		next !? {
+			this.send(*next.value);
+			SystemClock.sched(patience) {
+				if(underway === next.key) { this.prAnswered.hear(\error, \no_answer, this.prNoAnswer) };
+				nil
+			}
+		}
+	}
+
+	// The job that was under way, if any; the next is.
+	prAnswered {
+		var job = underway;
+		this.prAskNext;
+		^job
+	}
+
+	prNoAnswer { ^"No answer from %:%; is `stemweave serve` running?".format(address.ip, address.port) }
 
 	prTexts { |arguments|
 		var given = arguments.size;
@@ -150,6 +163,7 @@ StemweaveStems {
 	// The stems of a folder: what separate wrote there.
 	*folder { |server, path, action|
 		var files = PathName(path.standardizePath).files.select { |file| file.extension == "wav" };
+		if(files.isEmpty) { "stemweave: there are no WAV files in %".format(path).warn };
 		^this.new(server).read(files.collectAs({ |file| file.fileNameWithoutExtension.asSymbol -> file.fullPath }, IdentityDictionary), action)
 	}
 
