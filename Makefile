@@ -42,21 +42,21 @@ $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 # What the tests need of the system: FluidSynth and a small sound font (to render), PortAudio (to play), what builds the plug-in, the
 # hosts it is tried in, a screen nobody sees for its window (Xvfb), a checker of LV2 (sordi), a Lua for the script of a host that is not free, and what makes a
 # second machine out of this one (iproute2).
+BUILD := cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev
+WINDOW := libgl-dev libx11-dev libxext-dev
 system:
-	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 \
-	  cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev \
-	  libgl-dev libx11-dev libxext-dev xvfb libgl1-mesa-dri \
+	.ci/apt libfluidsynth3 timgm6mb-soundfont libportaudio2 $(BUILD) doctest-dev $(WINDOW) xvfb libgl1-mesa-dri \
 	  jackd2 jalv lv2-dev sordi ardour puredata-core supercollider-language supercollider-server lua5.4 iproute2
 
 # VST3, CLAP, LV2 and the JACK standalone, in build/plugin/bin.
 plugin:
-	.ci/apt cmake g++ make pkg-config dpf-source libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev libgl-dev libx11-dev libxext-dev
+	.ci/apt $(BUILD) $(WINDOW)
 	cmake -S plugin_stub -B build/plugin -DCMAKE_BUILD_TYPE=Release
 	cmake --build build/plugin -j 2
 
 # What the plug-in's audio callback costs here, in half a minute.
 callback-cost:
-	.ci/apt cmake g++ make pkg-config libzmq3-dev libsodium-dev zlib1g-dev libmsgpack-cxx-dev doctest-dev dpf-source
+	.ci/apt $(BUILD) doctest-dev
 	cmake -S plugin_stub -B build/plugin-tests-plain -DSTEMWEAVE_TESTS=ON -DSTEMWEAVE_PLUGIN=OFF -DSTEMWEAVE_SANITIZE= >/dev/null
 	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
 	@build/plugin-tests-plain/callback_cost

@@ -10,10 +10,10 @@ import numpy as np
 from engine.audio import Song, open_audio, read_audio, writing
 from engine.errors import AudioError, PresetError, ResourceError
 from engine.recipe import NAME, Recipe, read_recipe
-from engine.request import AFTER, MIXTURE, Request
+from engine.request import AFTER, MIXTURE, RESIDUAL, Request
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
-NO_STEMS = ("residual", "mixture")  # what `separate` and the demo write beside stems
+NO_STEMS = (RESIDUAL, MIXTURE)  # what `separate` and the demo write beside stems
 
 
 def path_in(text: str) -> str:

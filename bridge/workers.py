@@ -85,10 +85,9 @@ def perform_order(desk: Desk) -> None:
     from bridge.files import prepare, read_parts, spare, spare_others, stem_paths, write_stems
     from engine.filling import perform_stretches
     from engine.finished import Finished
-    from engine.pipeline import RESIDUAL
     from engine.prompting import told_card
     from engine.recipe import recipe_of
-    from engine.request import Request
+    from engine.request import RESIDUAL, Request
 
     order, inside = desk.order, desk.folders.inside
     preset, model = _prepared(desk)

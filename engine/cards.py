@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from engine.denoiser import ModelSpec
 from engine.errors import ModelError
 from engine.networks import build
-from engine.request import LIKE, MIXTURE
+from engine.request import LIKE, MIXTURE, RESIDUAL
 
 CARD = "card.toml"
 WEIGHTS = "weights.safetensors"
 SOURCE = re.compile(r"\w[\w -]{0,39}")  # what a source can be called: files are
-TAKEN = (MIXTURE, LIKE, "residual", "input")  # what files beside stems are called
+TAKEN = (MIXTURE, LIKE, RESIDUAL, "input")  # what files beside stems are called
 
 
 @dataclass(frozen=True)

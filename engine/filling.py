@@ -15,11 +15,11 @@ from engine.diffusion.noise import Noise
 from engine.embedders import EMBEDDERS
 from engine.errors import AudioError, PresetError
 from engine.models import Model
-from engine.pipeline import RESIDUAL, SHORTEST, SILENCE, OnProgress, Watch, active_rms, joined, rest, separate_song
+from engine.pipeline import SHORTEST, SILENCE, OnProgress, Watch, active_rms, joined, rest, separate_song
 from engine.presets import Preset
 from engine.prompting import told
 from engine.repeats import repeat
-from engine.request import Request
+from engine.request import RESIDUAL, Request
 from engine.sampling import Sample, Style, sample
 from engine.stemgrid import StemGrid
 from engine.tasks import TASKS, SongGrid
@@ -57,7 +57,8 @@ def perform_stretches(
     model = told(model, request)
     tasks.check(preset, model.spec, request)
     separated = partial(separate_song, on_progress=on_progress, cancelled=cancelled, sample=sample)
-    if preset.task == "separate" and not request.stems and request.mixture is not None:
+    if tasks.by_mixture_alone(preset, request):
+        assert request.mixture is not None
         song = request.mixture if isinstance(request.mixture, Song) else Song.of(request.mixture, request.sample_rate)
         yield from separated(model, song, preset)
         return

@@ -19,10 +19,10 @@ from engine.diffusion.noise import Noise
 from engine.errors import Cancelled
 from engine.models import Model
 from engine.presets import Preset
+from engine.request import RESIDUAL
 from engine.sampling import Sample, sample
 from engine.stemgrid import StemGrid
 
-RESIDUAL = "residual"
 SHORTEST = 8192  # samples a network is given at least
 SILENCE = 1e-6  # RMS (-120 dBFS) under which there is nothing to separate
 

@@ -9,6 +9,7 @@ import numpy as np
 from engine.audio import Song
 
 MIXTURE, LIKE, AFTER = "mixture", "like", "after:"
+RESIDUAL = "residual"  # what stems leave of a mixture
 
 
 @dataclass(frozen=True)

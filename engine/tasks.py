@@ -122,6 +122,11 @@ TASKS: dict[str, Callable[[Request, ModelSpec], SongGrid]] = {
 }
 
 
+def by_mixture_alone(preset: Preset, request: Request) -> bool:
+    """A separation beside no known stem: it goes through a song stretch by stretch and needs no grid of all of it."""
+    return preset.task == "separate" and not request.stems and request.mixture is not None
+
+
 def check(preset: Preset, spec: ModelSpec, request: Request | None = None) -> None:
     """PresetError unless the model can do what the preset asks, for this request where one is given."""
     mixture = preset.task == "separate" if request is None else request.mixture is not None

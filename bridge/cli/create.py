@@ -27,7 +27,7 @@ from bridge.files import prepare, read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.presets import defaults
 from engine.recipe import fingerprint, read_recipe, recipe_of
-from engine.request import AFTER, LIKE, MIXTURE, Request
+from engine.request import AFTER, LIKE, MIXTURE, RESIDUAL, Request
 
 Stems = Annotated[
     list[str], typer.Argument(metavar="STEMS...", help="NAME=FILE, or a folder with files called bass.wav and so on")
@@ -179,7 +179,7 @@ def _make(
 ) -> None:  # fmt: skip
     """Check, read, run and write: what all of these commands do."""
     from engine.prompting import told_card
-    from engine.tasks import TASKS, check
+    from engine.tasks import TASKS, by_mixture_alone, check
 
     settings, card = checked(preset, overrides)
     paths = {role: path.resolve() for role, path in paths.items()}
@@ -187,8 +187,9 @@ def _make(
     request = Request.of(rate, parts, **{key: value for key, value in given.items() if key != "sample_rate"})
     spec = told_card(card, request).spec
     check(settings, spec, request)
-    TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
-    names = [*spec.sources, *(["residual"] if request.mixture is not None else [])]
+    if not by_mixture_alone(settings, request):
+        TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
+    names = [*spec.sources, *([RESIDUAL] if request.mixture is not None else [])]
     prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     server = results.found(server)

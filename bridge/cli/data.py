@@ -1,4 +1,4 @@
-"""`stemweave data render`, `train`, `evaluate`, `posteriors` and `bench`: making models and measuring them."""
+"""`stemweave data`, `train`, `evaluate`, `evaluate-gaps`, `posteriors` and `bench`: making models and measuring them."""
 
 import json
 import os
@@ -292,8 +292,8 @@ def bench(
     batches; `bridge`, what the way to a server and back costs beside bare pyzmq, and how it treats 64 clients; `peers`, the paper's
     network and sampler by their package, beside ours, and the demo song by Demucs, by Open-Unmix and by ours; `gpu`, the paper's
     network in its full size, every way and precision a GPU has, and a small one on the processor where there is none."""
-    from bridge.bench import bench_bridge
-    from bridge.scale import MINUTES, bench_scale
+    from bridge.bench.rates import bench_bridge
+    from bridge.bench.scale import MINUTES, bench_scale
     from engine.bench.authors import bench_peers
     from engine.bench.denoiser import bench_denoiser
     from engine.bench.gpu import bench_gpu

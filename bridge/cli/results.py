@@ -58,7 +58,7 @@ def run(
     request: Request, preset: str, overrides: dict[str, Any], server: str, title: str, folder: Path
 ) -> Generator[dict[str, np.ndarray]]:
     """On the server at this address, which keeps the stems until all are taken, or here ("none"). A server goes on when this
-    program or the connection ends; the ticket in `folder` finds the job again. Stretches as of `engine.perform_stretches`."""
+    program or the connection ends; the ticket in `folder` finds the job again. Stretches as of engine.filling."""
     if is_path(preset):  # a server works in another folder than the user
         preset = str(Path(preset).resolve())
     with progress_bar(title) as progress, interrupt_flag() as cancelled:

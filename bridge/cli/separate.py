@@ -13,7 +13,7 @@ from bridge.play import check_stem, play
 from engine.audio import open_audio, read_audio
 from engine.errors import PresetError
 from engine.recipe import recipe_of
-from engine.request import MIXTURE, Request
+from engine.request import MIXTURE, RESIDUAL, Request
 
 Server = Annotated[
     str | None,
@@ -75,7 +75,7 @@ def separate(
 
     rate, parts = read_parts(paths)
     request = Request.of(rate, parts, **prompts_of(prompt, mixture_prompt))
-    names = [*told_card(card, request).spec.sources, "residual"]
+    names = [*told_card(card, request).spec.sources, RESIDUAL]
     if play_stem:
         check_stem(play_stem, names)
     prepare(output)

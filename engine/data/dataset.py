@@ -13,10 +13,10 @@ import soundfile
 from engine.data.composer import COMPOSER, compose
 from engine.data.mixing import mix
 from engine.data.render import Renderer
+from engine.data.tracks import ABOUT
 from engine.errors import DataError
 
 SPLITS = ("train", "validation", "heldout", "demo")
-ABOUT = "track.json"
 DEFAULT_FONTS = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),)
 MIXING = 99  # so that the mixing dice are not the composer's
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.song import PROGRAMS
+from engine.data.tracks import ABOUT
 from engine.errors import DataError
 
 NICKNAMES = {
@@ -22,7 +23,7 @@ SHORT, STYLED, TIMED = 0.5, 0.4, 0.3  # how often a player is named by a nicknam
 
 def about_track(folder: Path) -> dict[str, Any]:
     """track.json of a rendered track. DataError without one: there is nothing to make a sentence of."""
-    path = Path(folder) / "track.json"
+    path = Path(folder) / ABOUT
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ import soundfile
 from engine.errors import DataError
 
 KINDS = (".wav", ".flac")
+ABOUT = "track.json"  # what songs of the project's own composer say of themselves
 
 
 class Tracks:

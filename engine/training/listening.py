@@ -10,8 +10,9 @@ from engine.cards import Card
 from engine.denoiser import ModelSpec
 from engine.models import Model
 from engine.networks import as_denoiser
-from engine.pipeline import RESIDUAL, separate
+from engine.pipeline import separate
 from engine.presets import load_preset
+from engine.request import RESIDUAL
 from engine.training.config import TrainConfig
 from engine.training.examples import Examples
 

@@ -1,6 +1,6 @@
 """The benchmark of the bridge: what its rows say, on sizes small enough for every test. How fast is nobody's business here."""
 
-from bridge.bench import bench_bridge
+from bridge.bench.rates import bench_bridge
 from bridge.cli.data import SUITES
 
 

@@ -9,11 +9,11 @@ import pytest
 import soundfile
 from support.models import write_tiny_model
 
+from bridge.bench.scale import bench_scale
 from bridge.files import read_parts, write_stems
 from bridge.folders import Folders
 from bridge.jobs import Order
 from bridge.protocol import AudioShape
-from bridge.scale import bench_scale
 from bridge.workers import Desk, perform_order
 from engine.audio import read_audio, writing
 from engine.errors import Cancelled

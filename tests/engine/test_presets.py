@@ -23,7 +23,13 @@ def test_the_zero_shot_presets_are_the_papers():
     assert dirac.calls == 300
     total, partial = load_preset("generate-msdm"), load_preset("accompany-msdm")
     assert (total.steps, total.churn, total.resamples, total.sigma_min, total.sigma_max) == (150, 20, 1, 1e-4, 20.0)
-    assert (partial.steps, partial.churn, partial.resamples, partial.sigma_min, partial.sigma_max) == (256, 10, 1, 1e-4, 20.0)
+    assert (partial.steps, partial.churn, partial.resamples, partial.sigma_min, partial.sigma_max) == (
+        256,
+        10,
+        1,
+        1e-4,
+        20.0,
+    )
     assert partial.known == "replacement"
 
 

@@ -77,7 +77,7 @@ def _serve(port: int) -> None:
     and not memory that nobody ever used, which the host of a virtual machine first has to find."""
     from bridge.server import Server
 
-    server = Server(port=port, target="bridge.bench_ends:job", quota=QUOTA)
+    server = Server(port=port, target="bridge.bench.ends:job", quota=QUOTA)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run()
 

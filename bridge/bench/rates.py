@@ -13,7 +13,7 @@ import numpy as np
 import zmq
 
 from bridge import protocol
-from bridge.bench_ends import CHANNELS, HOLD, PATIENCE, RATE, other_end, process, served, until
+from bridge.bench.ends import CHANNELS, HOLD, PATIENCE, RATE, other_end, process, served, until
 from bridge.client import Client
 from bridge.errors import BridgeError
 from bridge.lane import PLACE
