@@ -189,11 +189,15 @@ def _make(
     check(settings, spec, request)
     if not by_mixture_alone(settings, request):
         TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
-    names = [*spec.sources, *([RESIDUAL] if request.mixture is not None else [])]
+    separates = settings.task == "separate"
+    written = request.wanted if separates and request.wanted else spec.sources
+    names = [*written, *([RESIDUAL] if request.mixture is not None else [])]
     prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     server = results.found(server)
     settings, overrides = results.with_backend(settings, card, overrides, server)
     stretches = results.run(request, preset, overrides, server, settings.task, output)
+    if separates:
+        stretches = results.only(request.wanted, stretches)
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
     results.write(output, stretches, request, recipe, list(paths.values()), overwrite, as_json)

@@ -1,7 +1,7 @@
 """Where results go: a folder of stems with the recipe they were made by, and nothing the user has replaced unasked."""
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from bridge.errors import BridgeError, RemoteError
 from bridge.folders import is_path
 from engine.errors import Cancelled, ResourceError
 from engine.recipe import NAME, Recipe
-from engine.request import Request
+from engine.request import RESIDUAL, Request
 
 
 def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) -> None:
@@ -91,6 +91,16 @@ def run(
         settings = load_preset(preset, **overrides)
         model = load_model(settings.model, settings.device, settings.backend)
         yield from perform_stretches(model, request, settings, on_progress=progress, cancelled=cancelled)
+
+
+def only(wanted: Sequence[str], stretches: Generator[dict[str, np.ndarray]]) -> Generator[dict[str, np.ndarray]]:
+    """Of a separation the stems that are wanted, all where none is named; what they leave of the song is the residual."""
+    with closing(stretches):
+        for stretch in stretches:
+            residual = stretch.pop(RESIDUAL)
+            for name in [name for name in stretch if wanted and name not in wanted]:
+                residual = residual + stretch.pop(name)
+            yield stretch | {RESIDUAL: residual}
 
 
 def write(

@@ -48,6 +48,12 @@ def separate(
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="a stem of the song that you have already; may be repeated"),
     ] = None,
+    want: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="a stem to write, all others stay in residual.wav; may be repeated. By default all are written"
+        ),
+    ] = None,
     model: ModelName = None,
     likelihood: Annotated[str | None, typer.Option(help="conditional, dirac, gaussian or gaussian-textbook")] = None,
     steps: Steps = None,
@@ -72,17 +78,20 @@ def separate(
         pass
     settings, card = checked(preset, overrides)
     from engine.prompting import told_card
+    from engine.tasks import check
 
     rate, parts = read_parts(paths)
-    request = Request.of(rate, parts, **prompts_of(prompt, mixture_prompt))
-    names = [*told_card(card, request).spec.sources, RESIDUAL]
+    request = Request.of(rate, parts, wanted=tuple(want or ()), **prompts_of(prompt, mixture_prompt))
+    spec = told_card(card, request).spec
+    check(settings, spec, request)
+    names = [*(request.wanted or spec.sources), RESIDUAL]
     if play_stem:
         check_stem(play_stem, names)
     prepare(output)
     results.spare(list(paths.values()), output, names, overwrite)
     server = results.found(server)
     settings, overrides = results.with_backend(settings, card, overrides, server)
-    stretches = results.run(request, preset, overrides, server, "separating", output)
+    stretches = results.only(request.wanted, results.run(request, preset, overrides, server, "separating", output))
     recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
     written = results.write(output, stretches, request, recipe, list(paths.values()), overwrite, as_json)
     if play_stem:

@@ -40,6 +40,22 @@ def test_separate_writes_stems_that_sum_to_the_song(stemweave, song):
     assert soundfile.info(stems["bass"]).samplerate == RATE
 
 
+def test_only_the_stems_that_are_wanted_are_written_and_the_rest_is_the_residual(refused, stemweave, song, tmp_path):
+    assert separated(stemweave, song, "--json").returncode == 0
+    process = stemweave(
+        "separate", song, "-o", tmp_path / "two", "--want", "piano", "--want", "drums", "--server", "none"
+    )
+    assert process.returncode == 0, process.stderr
+    again = stemweave("redo", tmp_path / "two" / "drums.wav", "-o", tmp_path / "again", "--server", "none")
+    assert again.returncode == 0, again.stderr
+    for folder in (tmp_path / "two", tmp_path / "again"):
+        found = {path.stem: soundfile.read(path)[0] for path in folder.glob("*.wav")}
+        assert found.keys() == {"drums", "piano", "residual"}
+        assert np.array_equal(found["drums"], soundfile.read(song.parent / "out" / "drums.wav")[0])
+        np.testing.assert_allclose(sum(found.values()), soundfile.read(song)[0], atol=1e-6)
+    refused(separated(stemweave, song, "--overwrite", "--want", "kazoo"), "no source called 'kazoo'")
+
+
 def test_stems_are_not_overwritten_without_being_asked_to(refused, stemweave, song):
     assert separated(stemweave, song).returncode == 0
     refused(separated(stemweave, song), "already holds bass.wav", "--overwrite")
@@ -139,6 +155,13 @@ def test_the_servers_device_computes_where_nobody_names_one_and_is_in_the_recipe
     assert process.returncode == 0, process.stderr
     recipe = json.loads((song.parent / "out" / "recipe.json").read_text())["stemweave"]
     assert recipe["preset"]["device"] == device
+
+
+def test_of_a_servers_stems_those_that_are_wanted_are_written(stemweave, served, song, tmp_path):
+    server = f"tcp://127.0.0.1:{served[0]}"
+    process = stemweave("separate", song, "-o", tmp_path / "out", "--want", "bass", "--server", server, "--json")
+    assert process.returncode == 0, process.stderr
+    assert list(json.loads(process.stdout)["stems"]) == ["bass", "residual"]
 
 
 def test_a_server_refuses_what_it_must_in_the_same_words(refused, stemweave, served, song):
