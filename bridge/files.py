@@ -103,10 +103,15 @@ def _is_ours(path: Path) -> bool:
 
 
 def write_stems(
-    folder: Path, stretches: Iterable[dict[str, np.ndarray]], request: Request, recipe: Recipe
+    folder: Path,
+    stretches: Iterable[dict[str, np.ndarray]],
+    request: Request,
+    recipe: Recipe,
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, Path]:
     """Stems that come in stretches, each stem as WAV with the recipe in it, and the recipe beside them; the paths by name. They are
-    there when all of them are whole. Without a mixture there is but one stretch."""
+    there when all of them are whole. Without a mixture there is but one stretch. before: asked when all are whole and replace
+    nothing yet; what it raises leaves everything as it was."""
     text, write, paths = recipe.text(), {}, {}
     with ExitStack() as files:
         for stretch in stretches:
@@ -116,6 +121,7 @@ def write_stems(
                     paths[name] = folder / f"{name}.wav"
                     write[name] = files.enter_context(writing(paths[name], channels, frames, request.sample_rate, text))
                 write[name](piece)
+        before()
     _write_recipe(folder / NAME, text + "\n")
     return paths
 

@@ -316,8 +316,9 @@ class Jobs:
 
     def end(self, job: Job, state: State, error: tuple[str, str, str] | None = None) -> None:
         """The job is over."""
+        if job.state in OPEN:
+            self.ended[state] += 1
         job.state, job.error = state, error
-        self.ended[state] += 1
         if state != "done":
             job.outbox.clear()
         shutil.rmtree(job.order.folder / CHUNKS, ignore_errors=True)

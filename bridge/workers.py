@@ -116,7 +116,7 @@ def perform_order(desk: Desk) -> None:
     prepare(out)
     try:
         stretches = perform_stretches(model, request, preset, **how(request))
-        written = write_stems(out, stretches, request, made_by(request, paths))
+        written = write_stems(out, stretches, request, made_by(request, paths), lambda: spare_others(out, names))
     except BaseException:
         if ours:
             with suppress(OSError):  # something else lies in it

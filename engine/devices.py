@@ -11,6 +11,15 @@ def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def is_here(device: str) -> bool:
+    """Whether this process can compute on it."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # the latter of a torch without CUDA
+        return False
+    return True
+
+
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether it is better at bfloat16 than at float32. Processors without instructions for that take many times as long."""
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -38,9 +38,8 @@ def perform(
 
     Known cells come back bit for bit as they were given. Callbacks as in `separate`, which does plain separation.
     """
-    return joined(
-        perform_stretches(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
-    )
+    stretches = perform_stretches(model, request, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
+    return joined(stretches, None if request.mixture is None else request.mixture.shape[1])
 
 
 def perform_stretches(
@@ -64,8 +63,8 @@ def perform_stretches(
         return
     grid = TASKS[preset.task](request, model.spec)
     if preset.task == "separate" and preset.likelihood == "conditional" and grid.mixture is not None:
-        rest = Song.of(grid.mixture - grid.known.sum(0), grid.sample_rate)
-        yield from _beside_known(grid, model.spec.sources, separated(model, rest, preset))
+        left = Song.of(grid.mixture - grid.known.sum(0), grid.sample_rate)
+        yield from _beside_known(grid, model.spec.sources, separated(model, left, preset))
         return
     yield fill(model, grid, preset, on_progress=on_progress, cancelled=cancelled, sample=sample)
 

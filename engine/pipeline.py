@@ -45,13 +45,22 @@ def separate(
     raises Cancelled. sample: see engine.finished.
     """
     song = Song.of(samples, sample_rate)
-    return joined(separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample))
+    return joined(
+        separate_song(model, song, preset, on_progress=on_progress, cancelled=cancelled, sample=sample), song.frames
+    )
 
 
-def joined(stretches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Stretches, one after the other, as one."""
-    parts = list(stretches)
-    return {name: np.concatenate([part.pop(name) for part in parts], axis=1) for name in list(parts[0])}
+def joined(stretches: Iterable[dict[str, np.ndarray]], frames: int | None) -> dict[str, np.ndarray]:
+    """Stretches, one after the other, as one of so many frames; None: there is but one."""
+    whole: dict[str, np.ndarray] = {}
+    stop = 0
+    for stretch in stretches:
+        start, stop = stop, stop + next(iter(stretch.values())).shape[1]
+        if frames in (None, stop - start):
+            return stretch
+        for name, piece in stretch.items():
+            whole.setdefault(name, np.empty((len(piece), frames), dtype=np.float32))[:, start:stop] = piece
+    return whole
 
 
 def separate_song(

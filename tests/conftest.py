@@ -24,7 +24,11 @@ KNOBS = (
     "STEMWEAVE_RANDOM_SECONDS",
     "STEMWEAVE_ROUNDS",
 )  # of the tests themselves
-MACHINES = ("gpu", "vnni")  # marks of what runs on some machines only; whatever else is missing can be installed
+MACHINES = (
+    "gpu",
+    "vnni",
+    "glibc",
+)  # marks of what runs on some machines only; whatever else is missing can be installed
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,6 +77,8 @@ def dice():
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("glibc") and not sys.platform.startswith("linux"):
+        pytest.skip("the C library here is another")
     if item.get_closest_marker("vnni"):
         import torch
 

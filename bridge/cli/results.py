@@ -40,14 +40,16 @@ def found(server: str | None) -> str:
 
 def with_backend(settings: Any, card: Any, overrides: dict[str, Any], server: str) -> tuple[Any, dict[str, Any]]:
     """The settings (a Preset) and overrides with the device, the server's where nobody names one, and the back end, which `auto`
-    means here, by name: the recipe shall make the same again. A server on another machine knows best what is fastest there."""
+    means here, by name: the recipe shall make the same again. A server on another machine, or with a device that is not to be had
+    here, knows best what is fastest there."""
     from bridge.workers import on_device
+    from engine.devices import is_here
     from engine.models import resolve_backend
 
     if server != "none":
         with Client(server) as client:
             settings = on_device(settings, overrides, client.device or settings.device)
-        if not is_loopback(urlsplit(server).hostname or ""):
+        if not is_loopback(urlsplit(server).hostname or "") or not is_here(settings.device):
             return settings, overrides
     with err.status("finding the fastest back end for this model on this machine (once)"):
         backend = resolve_backend(card, settings.device, settings.backend)

@@ -203,7 +203,7 @@ class OscEndpoint:
         settings: dict[str, Any] = {key: number(given[name]) for name, key in SETTINGS.items() if name in given}
         want = text(given.get("want", "-"))
         settings["wanted"] = () if want in ("-", "") else tuple(name.strip() for name in want.split(","))
-        out, seed = rooted(text(given["outdir"])), given.get("seed", 0)
+        out, seed = absolute(text(given["outdir"])), given.get("seed", 0)
         whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
         try:
             job = self.server.submit_files(sender, task, files, out, whole, settings)
@@ -281,10 +281,15 @@ def text(value: object) -> str:
 
 
 def rooted(given: str) -> str:
-    """One of the texts that bridge.files reads, ~ in its path being the user's home. ValueError where that does not begin at the
-    root: whoever sends is in another folder than the server."""
+    """One of the texts that bridge.files reads, its path made absolute."""
     path = path_in(given)
+    return given.removesuffix(path) + absolute(path)
+
+
+def absolute(path: str) -> str:
+    """~ is the user's home. ValueError where the path does not begin at the root: whoever sends is in another folder than the
+    server."""
     found = os.path.expanduser(path)
     if not Path(found).is_absolute():
         raise ValueError("a path begins with / or ~/, on Windows with a drive as C:/")
-    return given.removesuffix(path) + found
+    return found

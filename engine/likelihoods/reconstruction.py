@@ -32,7 +32,7 @@ def reconstruction_fixed(denoiser: Denoiser, grid: StemGrid, options: Likelihood
         return options.guidance * sigma * to / options.sigma_data * slope
 
     distance = lambda x: _missed(x, grid).abs().sum((1, 2))  # noqa: E731
-    return _consistent(guided(denoiser, distance, _moving_the_state(shift, options)), grid)
+    return _consistent(guided(denoiser, distance, _moving_the_state(shift, grid, options)), grid)
 
 
 def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:
@@ -46,20 +46,22 @@ def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoi
     def shift(slope: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
         return options.guidance * options.sigma_data * (1 + (sigma / options.sigma_data) ** 2) * slope
 
-    return guided(denoiser, lambda x: norm(_missed(x, grid)), _moving_the_state(shift, options))
+    return guided(denoiser, lambda x: norm(_missed(x, grid)), _moving_the_state(shift, grid, options))
 
 
-def _moving_the_state(shift: Callable[[Tensor, Tensor, Tensor], Tensor], options: LikelihoodOptions) -> Step:
+def _moving_the_state(
+    shift: Callable[[Tensor, Tensor, Tensor], Tensor], grid: StemGrid, options: LikelihoodOptions
+) -> Step:
     """What the estimate has to move by for a step of the sampler to move the state by `shift`, of the gradient, sigma and the sigma
     the step goes to: a step takes 1 - to / sigma of it there. PresetError when the steps are not known."""
     if options.steps is None:
         raise PresetError("This guidance needs to know the sampler's steps.")
-    start, end = options.steps.unbind(1)
+    start, end = options.steps.to(grid.known).unbind(1)
 
     def step(slope: Tensor, sigma: Tensor) -> Tensor:
-        index = (start.to(sigma) - sigma[0, 0, 0]).abs().argmin()
-        to = end.to(sigma).take(index)
-        return shift(slope, sigma, to) / (1 - to / start.to(sigma).take(index))
+        index = (start - sigma[0, 0, 0]).abs().argmin()
+        to = end.take(index)
+        return shift(slope, sigma, to) / (1 - to / start.take(index))
 
     return step
 

@@ -190,6 +190,20 @@ def test_the_worker_replaces_what_stemweave_wrote_and_nothing_else(places, perfo
     assert written() == 5
 
 
+def test_what_was_recorded_during_the_work_is_not_replaced(places, perform, monkeypatch):
+    folder, progress = places / "open" / "during", Desk.progress
+
+    def record(desk, fraction: float) -> None:
+        (folder / "bass.wav").write_text("a take")
+        progress(desk, fraction)
+
+    monkeypatch.setattr(Desk, "progress", record)
+    with pytest.raises(ResourceError, match=r"holds bass\.wav"):
+        perform(f"mixture={places}/open/song.wav", out=folder)
+    assert [path.name for path in folder.iterdir()] == ["bass.wav"]
+    assert (folder / "bass.wav").read_text() == "a take"
+
+
 def test_a_residual_that_is_not_made_is_not_in_the_way(places, perform):
     folder = places / "open" / "generated"
     folder.mkdir()

@@ -141,6 +141,18 @@ def test_a_job_that_fails_while_it_is_computed_ends_once(server, why):
         assert ends == ["failed"]
 
 
+def test_a_job_that_is_done_and_whose_stems_go_is_counted_once(server):
+    with Speaker(server.port) as speaker:
+        job = asked(speaker)
+        speaker.say_chunk(job, 0, MUSIC)
+        speaker.say(Whole(job, SHA256))
+        until(lambda: server.jobs.by_id[job].state == "done", "its end")
+        assert gone(server, job)
+        speaker.say(Credit(job, 100))
+        assert speaker.hear(Error, job).code == "no_resource"
+        assert server.jobs.ended == {"done": 1}
+
+
 def gone(server, job: str):
     """A finished stem that somebody tidied up, once there is one."""
     for stem in server.jobs.by_id[job].stems:

@@ -232,6 +232,16 @@ def test_a_path_that_does_not_begin_at_the_root_is_refused(patch, tmp_path, path
         assert (code, "begins with / or ~/" in text, call[0] in text) == ("bad_arguments", True, True), call
 
 
+def test_a_folder_for_stems_is_a_path_and_nothing_else(patch, stems, tmp_path):
+    for relative in (f"x={tmp_path}/out", f"after:{tmp_path}/out"):
+        patch.send("/accompany", stems, relative, "drums")
+        assert patch.hear("/error")[0] == "bad_arguments"
+    out = tmp_path / "bpm=120" / "out"
+    patch.send("/separate", f"{tmp_path}/none.wav", str(out))
+    (job,) = patch.hear("/job/accepted")
+    assert patch.hear("/job/error")[:2] == [job, "bad_audio"]
+
+
 def test_a_tilde_is_the_users_home(patch, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_audio(tmp_path / "bass.wav", np.full((1, 1000), 0.5, np.float32), 44100)

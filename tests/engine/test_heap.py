@@ -29,7 +29,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
+@pytest.mark.glibc
 def test_what_is_kept_is_not_asked_for_again(tmp_path):
     model = write_tiny_model(tmp_path / "tiny")
 
@@ -57,7 +57,7 @@ print(kept - before, held() - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
+@pytest.mark.glibc
 def test_what_is_kept_can_be_given_back():
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
     kept, left = map(int, done.stdout.split())

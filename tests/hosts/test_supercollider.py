@@ -236,6 +236,7 @@ def test_a_job_whose_request_is_lost_does_not_take_the_answer_of_the_next(tmp_pa
             w = Stemweave({server.getsockname()[1]});
             ~lost = w.generate("/lost", 3);
             w.generate("/out", 3).on {{ |job| [job.id, ~lost.state].postln; 0.exit }};
+            SystemClock.sched(1) {{ Stemweave.patience = {PATIENCE} }};
         """
         with subprocess.Popen(**command(tmp_path, code), stdout=subprocess.PIPE, text=True) as patch:
             server.recv(65536)

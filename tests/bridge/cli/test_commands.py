@@ -18,7 +18,10 @@ from support.servers import PATIENCE, address, running, until
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from bridge.cli import results
 from bridge.cli.app import app
+from bridge.cli.separate import checked
+from bridge.client import ADDRESS
 from bridge.ports import free_port
 from bridge.server import Server
 from bridge.workers import PERFORM
@@ -162,6 +165,25 @@ def test_of_a_servers_stems_those_that_are_wanted_are_written(stemweave, served,
     process = stemweave("separate", song, "-o", tmp_path / "out", "--want", "bass", "--server", server, "--json")
     assert process.returncode == 0, process.stderr
     assert list(json.loads(process.stdout)["stems"]) == ["bass", "residual"]
+
+
+def test_a_device_that_only_the_server_has_is_left_to_it(monkeypatch):
+    class Server:
+        device = "cuda:99"
+
+        def __init__(self, address):
+            assert address == ADDRESS
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(results, "Client", Server)
+    settings, card = checked("separate", {})
+    settings, overrides = results.with_backend(settings, card, {}, ADDRESS)
+    assert (settings.device, settings.backend, overrides) == ("cuda:99", "auto", {})
 
 
 def test_a_server_refuses_what_it_must_in_the_same_words(refused, stemweave, served, song):
