@@ -37,4 +37,4 @@ def test_what_is_skipped_names_the_machine_it_needs_or_fails(tmp_path):
     assert run.returncode == 1, run.stdout + run.stderr
     assert "1 failed, 1 skipped, 1 xfailed, 1 error" in run.stdout
     assert "skipped: 1 for want of gpu" in run.stdout
-    assert "no cmake here. Only what is marked ('gpu', 'vnni') may be skipped." in run.stdout
+    assert "no cmake here. Only what is marked ('gpu', 'vnni', 'glibc') may be skipped." in run.stdout

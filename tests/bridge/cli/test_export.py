@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bridge import scale
+from bridge.bench import scale
 from bridge.cli.app import app
 
 
