@@ -99,10 +99,9 @@ def only(wanted: Sequence[str], stretches: Generator[dict[str, np.ndarray]]) -> 
     """Of a separation the stems that are wanted, all where none is named; what they leave of the song is the residual."""
     with closing(stretches):
         for stretch in stretches:
-            residual = stretch.pop(RESIDUAL)
-            for name in [name for name in stretch if wanted and name not in wanted]:
-                residual = residual + stretch.pop(name)
-            yield stretch | {RESIDUAL: residual}
+            for name in [name for name in stretch if wanted and name not in (*wanted, RESIDUAL)]:
+                stretch[RESIDUAL] = stretch[RESIDUAL] + stretch.pop(name)
+            yield stretch
 
 
 def write(
