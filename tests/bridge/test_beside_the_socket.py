@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
-from support.beside import check, separated
+from support.beside import LONG, check, separated
 from support.servers import address, answering, running, song, until
 
 from bridge import keys, lane, protocol
@@ -31,8 +31,6 @@ from bridge.protocol import (
     Whole,
 )  # fmt: skip
 from engine.errors import Cancelled
-
-LONG = 700_000  # frames, in stereo more than a lane has room for
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import uuid
 
 import numpy as np
 import pytest
-from support.beside import beside, check, separated
+from support.beside import LONG, beside, check, separated
 from support.servers import Speaker, running, song, until
 
 from bridge import protocol
@@ -23,8 +23,6 @@ from bridge.protocol import (
     Pong,
     Submit,
 )  # fmt: skip
-
-LONG = 700_000  # frames, in stereo more than a lane has room for
 
 
 @pytest.fixture(scope="module")

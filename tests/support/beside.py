@@ -6,6 +6,8 @@ from support.servers import address
 from bridge.client import Client
 from bridge.lane import Beside
 
+LONG = 700_000  # frames, in stereo more than a lane has room for
+
 
 def separated(server, music, **options) -> dict[str, np.ndarray]:
     with Client(address(server), **options) as client:
