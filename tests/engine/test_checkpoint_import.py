@@ -89,7 +89,7 @@ def test_the_card_says_what_the_model_is(tmp_path):
     assert card.name == "avid-darkness"
     assert card.spec.sources == ("bass", "drums", "guitar", "piano")
     assert (card.spec.sample_rate, card.spec.chunk, card.spec.length_multiple) == (22050, 262144, 16)
-    assert card.spec.sigma_data == 0.25
+    assert (card.spec.sigma_data, card.spec.level) == (0.25, 0)
     assert card.arguments == SMALL
     assert card.about["licence"] == "unknown: the authors state none"
     assert card.about["epoch"] == 419

@@ -125,6 +125,21 @@ def test_level_does_not_matter(tiny):
         np.testing.assert_allclose(found["bass"] / gain, usual["bass"], atol=2e-4)
 
 
+@pytest.mark.parametrize(("level", "heard"), [(0.0, 0.02), (0.1, 0.1)])
+def test_a_model_hears_songs_at_the_level_it_was_trained_at_or_as_they_are(level, heard):
+    rms = []
+
+    def listening(x, sigma, conditioning):
+        rms.append(float(conditioning.mixture.square().mean().sqrt()))
+        return torch.zeros_like(x)
+
+    spec = ModelSpec(SOURCES, RATE, 8192, 0.05, level=level, conditional=True)
+    song = np.random.default_rng(0).standard_normal((1, 8192)).astype(np.float32)
+    song *= 0.02 / np.sqrt(np.mean(song**2))
+    separate(Model(Card(None, spec, "listening", {}), listening, "cpu"), song, RATE, load_preset())  # type: ignore[arg-type]
+    assert rms == pytest.approx([heard], rel=0.02)
+
+
 def test_progress_rises_to_one(tiny):
     seen = []
     separate(tiny, music(6.0, 44100, 2), 44100, load_preset(), on_progress=seen.append)

@@ -180,6 +180,13 @@ def pitch(stem: torch.Tensor) -> float:
     return float(torch.fft.rfft(stem, 1 << 17).abs().argmax()) * 8000 / (1 << 17)
 
 
+def test_a_level_of_zero_leaves_songs_as_they_are(config):
+    read = replace(read_config(config), level=0.0, gain_spread_db=0.0, remix=0.0)
+    for step in range(3):
+        peaks = Examples(read).batch(step).clean.abs().amax(-1)
+        assert ((peaks < 1e-6) | ((peaks - 0.2).abs() < 0.01)).all()  # silence, or the tones of the files
+
+
 def test_a_crop_is_played_up_to_three_semitones_off_and_is_as_long_as_ever(config):
     hearing(config)
     read = replace(read_config(config), varispeed=1.0, equalised=0.0, remix=0.0, known=0.0)
