@@ -54,9 +54,8 @@ def passt(sample_rate: int) -> Embed:
             "The PaSST embedder is not installed.", "pip install hear21passt, or --embedder mel"
         ) from error
     network = get_basic_model(mode="embed_only").eval()
-    to_32k = torchaudio.transforms.Resample(
-        sample_rate, 32000, lowpass_filter_width=64
-    )  # the default's 6 lets aliases through
+    # The default width of 6 lets aliases through.
+    to_32k = torchaudio.transforms.Resample(sample_rate, 32000, lowpass_filter_width=64)
 
     def embed(samples: Tensor) -> Tensor:
         network.to(samples.device)

@@ -208,11 +208,11 @@ def _piece(
         rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, padded - frames)], constant_values=fill)
         return torch.from_numpy(np.ascontiguousarray(rows)).to(model.device)
 
-    cells = (
-        tensor(mask[:, None], True).transpose(0, 1).expand(channels, -1, -1)
-    )  # after the song's end silence is known
+    cells = tensor(mask[:, None], True).transpose(0, 1)  # after the song's end silence is known
     grid = StemGrid(
-        tensor(known).transpose(0, 1).contiguous(), cells, None if song.mixture is None else tensor(song.mixture)
+        tensor(known).transpose(0, 1).contiguous(),
+        cells.expand(channels, -1, -1),
+        None if song.mixture is None else tensor(song.mixture),
     )
     draft = None if song.draft is None else tensor(song.draft).transpose(0, 1)
     noise = Noise(preset.seed, [where.start] * channels)

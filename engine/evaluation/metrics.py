@@ -7,10 +7,8 @@ import numpy as np
 
 EPS = 1e-8
 WINDOW, HOP = 4.0, 2.0  # seconds
-SILENT, SILENT_AT = (
-    1.5e-5,
-    22050,
-)  # L2 norm over length (not over its root) below which a stem is silent in a window; at that rate
+SILENT = 1.5e-5  # L2 norm over length (not over its root) below which a stem is silent in a window
+SILENT_AT = 22050  # Hz at which that is so: the authors' rate
 
 
 def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:

@@ -31,8 +31,8 @@ def reconstruction_fixed(denoiser: Denoiser, grid: StemGrid, options: Likelihood
     def shift(slope: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
         return options.guidance * sigma * to / options.sigma_data * slope
 
-    distance = lambda x: _missed(x, grid).abs().sum((1, 2))  # noqa: E731
-    return _consistent(guided(denoiser, distance, _moving_the_state(shift, grid, options)), grid)
+    step = _moving_the_state(shift, grid, options)
+    return _consistent(guided(denoiser, lambda x: _missed(x, grid).abs().sum((1, 2)), step), grid)
 
 
 def dps(denoiser: Denoiser, grid: StemGrid, options: LikelihoodOptions) -> Denoiser:

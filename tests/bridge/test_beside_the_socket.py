@@ -33,12 +33,6 @@ from bridge.protocol import (
 from engine.errors import Cancelled
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
-
-
 @pytest.fixture
 def passed(monkeypatch):
     """Bytes that went beside the socket, by which way."""

@@ -6,19 +6,13 @@ import uuid
 import numpy as np
 import pytest
 from support.cutter import Cutter
-from support.servers import Speaker, running, song, until
+from support.servers import Speaker, song, until
 
 from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.jobs import Job
 from bridge.protocol import Accepted, AudioShape, Error, Submit
 from bridge.server import Server
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
 
 
 def sent(server: Server) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.beside import beside
-from support.servers import Speaker, running, song
+from support.servers import Speaker, song
 
 from bridge import lane
 from bridge.errors import BridgeError, ProtocolError
@@ -25,12 +25,6 @@ from bridge.protocol import (
     Opened,
     Submit,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ import os
 import uuid
 
 import numpy as np
-import pytest
 from support.beside import LONG, beside, check, separated
-from support.servers import Speaker, running, song, until
+from support.servers import Speaker, song, until
 
 from bridge import protocol
 from bridge.lane import AUDIO, SECRET, SIZE, open_lane
@@ -23,12 +22,6 @@ from bridge.protocol import (
     Pong,
     Submit,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
 
 
 class Neighbour(Speaker):

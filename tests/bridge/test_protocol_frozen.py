@@ -7,7 +7,7 @@ import uuid
 import msgspec
 import numpy as np
 import pytest
-from support.servers import Speaker, answering, running, song
+from support.servers import Speaker, answering, song
 
 from bridge import contexts, lane, limits, pairing, protocol
 from bridge.client import Client
@@ -144,12 +144,6 @@ def test_limits_do_not_shrink(where, name, said):
 @pytest.mark.parametrize(("where", "name", "said"), FOR_GOOD)
 def test_what_both_sides_go_by_stays_as_it_is(where, name, said):
     assert getattr(where, name) == said
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
 
 
 def test_a_server_passes_over_what_only_newer_clients_know(server):
