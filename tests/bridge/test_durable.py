@@ -7,7 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
-from support.servers import PATIENCE, ROUNDS, Speaker, killable, lose_the_silent, running, song, until
+from support.servers import PATIENCE, ROUNDS, Speaker, killable, lose_the_silent, running, song, state_of, until
 
 from bridge.client import Client
 from bridge.errors import BridgeError, RemoteError
@@ -180,9 +180,9 @@ def test_a_kept_job_that_is_cancelled_stays_cancelled(server):
     job, audio = str(uuid.uuid4()), song(4000)
     submitted(server.port, job, audio, {"seed": 17}).close()
     with Client(f"tcp://127.0.0.1:{server.port}") as client:
-        until(lambda: server.jobs.by_id[job].state == "running", "a start")
+        until(lambda: state_of(server, job) == "running", "a start")
         server.cancel(server.jobs.by_id[job])
-        until(lambda: server.jobs.by_id[job].state == "cancelled", "the end")
+        until(lambda: state_of(server, job) == "cancelled", "the end")
         assert client.status().jobs == {"cancelled": 1}
 
 
@@ -257,6 +257,6 @@ def test_of_the_folder_only_what_is_its_own_is_removed(tmp_path):
 def test_a_refused_job_of_the_same_name_is_said_again(server):
     job, audio = str(uuid.uuid4()), song(1000)
     submitted(server.port, job, audio, {"seed": 15}).close()
-    until(lambda: server.jobs.by_id[job].state == "failed", "the end")
+    until(lambda: state_of(server, job) == "failed", "the end")
     with pytest.raises(RemoteError, match="The tape is torn"):
         fetched(server.port, job, audio)

@@ -6,7 +6,7 @@ import uuid
 
 import numpy as np
 import pytest
-from support.servers import Speaker, running, song, until
+from support.servers import Speaker, running, song, state_of, until
 
 from bridge import proofs, protocol
 from bridge.bell import Bell
@@ -70,7 +70,7 @@ def test_a_job_begins_when_its_audio_is_there_and_is_done_when_its_hash_is(serve
         speaker.say(Credit(job, 100))
         speaker.hear(Stretch)
         until(lambda: computed(server, job), "all of it")
-        assert server.jobs.by_id[job].state == "running"
+        assert state_of(server, job) == "running"
         assert not any(isinstance(message, Done) for message in heard(speaker))
         speaker.say(Whole(job, SHA256))
         assert speaker.hear(Done).frames == FRAMES
@@ -88,7 +88,7 @@ def test_a_hash_that_comes_late_and_is_wrong_ends_it_whatever_it_is_at(server, s
         speaker.say(Credit(job, 100))
         assert speaker.hear(Error, job).code == "damaged"
         assert not any(isinstance(message, Done) for message in heard(speaker))
-        assert server.jobs.by_id[job].state == "failed"
+        assert state_of(server, job) == "failed"
         until(lambda: server.worker.idle, "a worker that has nothing to do")
 
 
@@ -117,7 +117,7 @@ def test_what_was_ended_too_late_for_the_worker_to_hear_is_ended_all_the_same(se
         speaker.say(Cancel(job) if way == "cancel" else Bye())
         if way == "cancel":
             speaker.hear(Cancelled)
-        until(lambda: job not in server.jobs.by_id or server.jobs.by_id[job].state == "cancelled", "its end")
+        until(lambda: state_of(server, job) in ("", "cancelled"), "its end")
 
 
 @pytest.mark.parametrize("why", ["a damaged chunk, late", "a stem that is gone"])
@@ -146,7 +146,7 @@ def test_a_job_that_is_done_and_whose_stems_go_is_counted_once(server):
         job = asked(speaker)
         speaker.say_chunk(job, 0, MUSIC)
         speaker.say(Whole(job, SHA256))
-        until(lambda: server.jobs.by_id[job].state == "done", "its end")
+        until(lambda: state_of(server, job) == "done", "its end")
         assert gone(server, job)
         speaker.say(Credit(job, 100))
         assert speaker.hear(Error, job).code == "no_resource"
@@ -238,7 +238,7 @@ def test_audio_that_was_never_said_to_be_anything_ends_damaged_over_a_restart_to
     submit = Submit("a", AudioShape(44_100, 2, FRAMES, ""), keep=True)
     assert kept_over_a_restart(tmp_path, submit) == ("queued", 0)
     with running(folder=tmp_path) as server:
-        until(lambda: server.jobs.by_id["a"].state == "failed", "its end")
+        until(lambda: state_of(server, "a") == "failed", "its end")
         assert server.jobs.by_id["a"].error[0] == "damaged"
 
 

@@ -7,11 +7,10 @@ import uuid
 import numpy as np
 import pytest
 from support.osc import Patch
-from support.servers import PATIENCE, Speaker, is_ready, killable, running, song, until
+from support.servers import PATIENCE, Speaker, is_ready, killable, running, song, state_of, until
 
 from bridge.ports import free_port
 from bridge.protocol import Accepted, AudioShape, Chunk, Credit, Done, Error, Report, Status, Submit
-from bridge.server import Server
 
 MUSIC = song(5000)
 
@@ -26,10 +25,6 @@ def submitted(port: int, keep: bool = False, **overrides: int | str) -> tuple[Sp
     speaker.hear(Credit, job)
     speaker.say(Credit(job, 100))
     return speaker, job
-
-
-def state(server: Server, job: str) -> str:
-    return server.jobs.by_id[job].state
 
 
 def test_what_runs_is_finished_what_waits_is_kept_and_the_exit_code_is_0(tmp_path):
@@ -55,7 +50,7 @@ def test_what_runs_is_finished_what_waits_is_kept_and_the_exit_code_is_0(tmp_pat
             speaker.close()
     with running(folder=folder) as server:
         assert set(server.jobs.by_id) == {kept}
-        until(lambda: state(server, kept) == "done", "the job that was kept")
+        until(lambda: state_of(server, kept) == "done", "the job that was kept")
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -71,7 +66,7 @@ def test_what_takes_too_long_is_told_or_begun_again_after_the_restart(tmp_path, 
     with running(folder=tmp_path) as server:
         assert set(server.jobs.by_id) == ({job} if keep else set())
         if keep:
-            until(lambda: state(server, job) == "running", "its second start")
+            until(lambda: state_of(server, job) == "running", "its second start")
             server.cancel(server.jobs.by_id[job])
 
 

@@ -40,6 +40,12 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {what}")
 
 
+def state_of(server: Server, job: str) -> str:
+    """Of one of its jobs, "" where it does not know it yet, or no more."""
+    found = server.jobs.by_id.get(job)
+    return found.state if found else ""
+
+
 def is_ready(port: int) -> bool:
     """Whether a server answers there that can take jobs."""
     welcome = find_server(f"tcp://127.0.0.1:{port}")
