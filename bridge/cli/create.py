@@ -1,13 +1,12 @@
 """`stemweave generate`, `accompany`, `infill`, `regenerate`, `continue`, `transition`, `restyle` and `redo`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bridge.cli import results
-from bridge.cli.results import overrides_of
-from bridge.cli.separate import (
+from bridge.cli.making import checked, make
+from bridge.cli.options import (
     AsJson,
     Backend,
     Device,
@@ -20,14 +19,14 @@ from bridge.cli.separate import (
     Seed,
     Server,
     Steps,
-    checked,
+    overrides_of,
     prompts_of,
 )  # fmt: skip
-from bridge.files import prepare, read_parts, stem_paths
+from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.presets import defaults
-from engine.recipe import fingerprint, read_recipe, recipe_of
-from engine.request import AFTER, LIKE, MIXTURE, RESIDUAL, Request
+from engine.recipe import fingerprint, read_recipe
+from engine.request import AFTER, LIKE, MIXTURE
 
 Stems = Annotated[
     list[str], typer.Argument(metavar="STEMS...", help="NAME=FILE, or a folder with files called bass.wav and so on")
@@ -52,7 +51,7 @@ def generate(
     request = {"sample_rate": rate, "seconds": seconds, "channels": 1 if mono else 2, "wanted": tuple(want or ())}
     request |= prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
-    _make({}, request, preset, chosen, output, server, overwrite, as_json)
+    make({}, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def accompany(
@@ -64,7 +63,7 @@ def accompany(
     """Make the sources that are missing to play along with the stems that are given (MSDM: partial generation)."""
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
     request = {"wanted": tuple(want or ())} | prompts_of(prompt, mixture_prompt)
-    _make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
+    make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
 
 
 def infill(
@@ -77,7 +76,7 @@ def infill(
     paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
     request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
-    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+    make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def regenerate(
@@ -91,7 +90,7 @@ def regenerate(
     paths = stem_paths(stems) | ({MIXTURE: mixture} if mixture else {})
     request = {"wanted": tuple(want or ()), "start": start, "stop": stop} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device, fresh=fresh)
-    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+    make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def continue_(
@@ -103,7 +102,7 @@ def continue_(
     """Go on where the stems end."""
     request = {"wanted": tuple(want or ()), "seconds": seconds} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
-    _make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
+    make(stem_paths(stems), request, preset, chosen, output, server, overwrite, as_json)
 
 
 def transition(
@@ -118,7 +117,7 @@ def transition(
     paths = stem_paths(stems) | stem_paths(after, AFTER)
     request = {"wanted": tuple(want or ()), "seconds": seconds} | prompts_of(prompt, mixture_prompt)
     chosen = overrides_of(model=model, steps=steps, seed=seed, backend=backend, device=device)
-    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+    make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def restyle(
@@ -144,7 +143,7 @@ def restyle(
         towards=towards,
     )
     paths = stem_paths(stems) | ({LIKE: like} if like else {})
-    _make(paths, request, preset, chosen, output, server, overwrite, as_json)
+    make(paths, request, preset, chosen, output, server, overwrite, as_json)
 
 
 def redo(
@@ -170,34 +169,4 @@ def redo(
             f"{', '.join(changed)} changed since this was made.", "Bring back what it was, or make a new take."
         )
     request = {"sample_rate": rate} | recipe.settings | {"wanted": tuple(recipe.settings["wanted"])}
-    _make(paths, request, name, settings, output, server, overwrite, as_json)
-
-
-def _make(
-    paths: dict[str, Path], given: dict[str, Any], preset: str, overrides: dict[str, Any],
-    output: Path, server: str | None, overwrite: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Check, read, run and write: what all of these commands do."""
-    from engine.prompting import told_card
-    from engine.tasks import TASKS, by_mixture_alone, check
-
-    settings, card = checked(preset, overrides)
-    paths = {role: path.resolve() for role, path in paths.items()}
-    rate, parts = read_parts(paths) if paths else (given["sample_rate"], [])
-    request = Request.of(rate, parts, **{key: value for key, value in given.items() if key != "sample_rate"})
-    spec = told_card(card, request).spec
-    check(settings, spec, request)
-    if not by_mixture_alone(settings, request):
-        TASKS[settings.task](request, spec)  # what cannot be met is told before anything is written
-    separates = settings.task == "separate"
-    written = request.wanted if separates and request.wanted else spec.sources
-    names = [*written, *([RESIDUAL] if request.mixture is not None else [])]
-    prepare(output)
-    results.spare(list(paths.values()), output, names, overwrite)
-    server = results.found(server)
-    settings, overrides = results.with_backend(settings, card, overrides, server)
-    stretches = results.run(request, preset, overrides, server, settings.task, output)
-    if separates:
-        stretches = results.only(request.wanted, stretches)
-    recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
-    results.write(output, stretches, request, recipe, list(paths.values()), overwrite, as_json)
+    make(paths, request, name, settings, output, server, overwrite, as_json)

@@ -18,9 +18,8 @@ from support.servers import PATIENCE, address, running, until
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from bridge.cli import results
+from bridge.cli import making
 from bridge.cli.app import app
-from bridge.cli.separate import checked
 from bridge.client import ADDRESS
 from bridge.ports import free_port
 from bridge.server import Server
@@ -180,9 +179,9 @@ def test_a_device_that_only_the_server_has_is_left_to_it(monkeypatch):
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr(results, "Client", Server)
-    settings, card = checked("separate", {})
-    settings, overrides = results.with_backend(settings, card, {}, ADDRESS)
+    monkeypatch.setattr(making, "Client", Server)
+    settings, card = making.checked("separate", {})
+    settings, overrides = making.with_backend(settings, card, {}, ADDRESS)
     assert (settings.device, settings.backend, overrides) == ("cuda:99", "auto", {})
 
 

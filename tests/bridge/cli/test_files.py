@@ -15,7 +15,7 @@ from support.servers import PATIENCE, until
 from typer.testing import CliRunner
 
 from bridge.cli import app as program
-from bridge.cli import results
+from bridge.cli import making
 from bridge.errors import BridgeError
 from bridge.ports import free_port
 
@@ -86,7 +86,7 @@ def alone(monkeypatch, home, song):
     """Runs `separate` in this process, nobody answering at the usual address. Gives back (result, that address)."""
     address = f"tcp://127.0.0.1:{free_port()}"
     monkeypatch.setenv("STEMWEAVE_MODELS", str(home / "models"))
-    monkeypatch.setattr(results, "ADDRESS", address)
+    monkeypatch.setattr(making, "ADDRESS", address)
 
     def run(*options: str):
         command = ["separate", str(song), "-o", str(song.parent / "out"), *options]
@@ -145,7 +145,7 @@ def test_stems_of_another_set_of_sources_replace_nothing_either(alone, monkeypat
     (song.parent / "out").mkdir()
     (song.parent / "out" / "voice.wav").write_text("mine")
     monkeypatch.setattr(
-        results, "run", lambda request, *_: ({"voice": np.zeros(request.mixture.shape)} for _ in range(1))
+        making, "run", lambda request, *_: ({"voice": np.zeros(request.mixture.shape)} for _ in range(1))
     )
     run, _ = alone
     assert "already holds voice.wav" in str(run().exception)

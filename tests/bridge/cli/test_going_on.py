@@ -10,7 +10,7 @@ import pytest
 from pythonosc.osc_message_builder import OscMessageBuilder
 from support.servers import PATIENCE, address, is_ready, running, until
 
-from bridge.cli import results, ticket
+from bridge.cli import making, ticket
 from bridge.client import Client
 from bridge.ports import free_port
 from engine.audio import read_audio
@@ -95,7 +95,7 @@ def halved(tmp_path):
     noise = np.random.default_rng(0).standard_normal((1, 100)).astype(np.float32)
     request = Request.of(44100, [(MIXTURE, noise)])
     with running(folders=[tmp_path]) as server:
-        yield server, lambda preset: results.run(request, preset, {}, address(server), "separating", tmp_path)
+        yield server, lambda preset: making.run(request, preset, {}, address(server), "separate", tmp_path)
 
 
 def test_stems_that_could_not_be_written_are_there_for_the_same_command(halved):

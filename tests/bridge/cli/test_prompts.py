@@ -8,7 +8,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
-from bridge.cli.separate import prompts_of
+from bridge.cli.options import prompts_of
 from bridge.client import Client
 from bridge.errors import RemoteError
 from engine.errors import PresetError, StemweaveError
