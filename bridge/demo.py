@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,34 +16,36 @@ from rich.table import Table
 from bridge.cli.console import err, out, progress_bar
 from bridge.client import Client, find_server
 from bridge.errors import BridgeError
+from bridge.files import prepare
 from bridge.ports import free_port
 from engine.audio import read_audio, write_audio
-from engine.errors import ResourceError
-from presets import DEMO
+from engine.errors import AudioError, ResourceError
+from engine.request import RESIDUAL
 
-SOURCES = ("bass", "drums", "guitar", "piano")
+SONG, PICTURE = "mixture.wav", "spectrograms.png"
 PATIENCE = 120.0  # seconds a server may take to load the engine
 
 
 def run_demo(folder: Path) -> None:
     """Write stems, mixture and spectrograms.png to `folder`, and print how good and how fast it was."""
+    from engine.bench.rounds import demo_stems
     from engine.evaluation import si_sdr_improvement
 
-    folder.mkdir(parents=True, exist_ok=True)
-    true = {source: read_audio(DEMO / f"{source}.flac") for source in SOURCES}
-    rate = true["bass"].sample_rate
-    mixture = np.stack([audio.samples for audio in true.values()]).sum(axis=0)
+    true, rate = demo_stems()
+    mixture = np.sum(list(true.values()), axis=0)
+    prepare(folder)
+    spare_others(folder, [*true, RESIDUAL], mixture)
     with running_server() as address, Client(address) as client:
         client.separate(mixture[:, : 2 * rate], rate)  # loads the model, which is not to be counted
         with progress_bar("separating the demo song") as progress:
             started = time.perf_counter()
             stems = client.separate(mixture, rate, on_progress=progress)
             seconds = time.perf_counter() - started
-    write_audio(folder / "mixture.wav", mixture, rate)
+    write_audio(folder / SONG, mixture, rate)
     for name, stem in stems.items():
         write_audio(folder / f"{name}.wav", stem, rate)
     table = Table("stem", "SI-SDR improvement", title="Demo song: stems against the true ones")
-    gains = {name: si_sdr_improvement(stems[name], true[name].samples, mixture) for name in SOURCES}
+    gains = {name: si_sdr_improvement(stems[name], stem, mixture) for name, stem in true.items()}
     for name, gain in gains.items():
         table.add_row(name, f"{gain:+.1f} dB")
     table.add_row("mean", f"{np.mean(list(gains.values())):+.1f} dB", style="bold")
@@ -55,10 +57,20 @@ def run_demo(folder: Path) -> None:
     )
     off = float(np.abs(sum(stems.values()) - mixture).max())
     out.print(f"stems and residual add up to the mixture within {off:.1e}", soft_wrap=True)
-    draw(folder / "spectrograms.png", {name: audio.samples for name, audio in true.items()}, stems, rate)
-    out.print(
-        f"listen: {', '.join(f'{name}.wav' for name in stems)} in {folder}; look: spectrograms.png", soft_wrap=True
-    )
+    draw(folder / PICTURE, true, stems, rate)
+    out.print(f"listen: {', '.join(f'{name}.wav' for name in stems)} in {folder}; look: {PICTURE}", soft_wrap=True)
+
+
+def spare_others(folder: Path, stems: list[str], song: np.ndarray) -> None:
+    """ResourceError where what is written would replace anything but what a demo before wrote, the song first."""
+    places = [folder / name for name in (SONG, *(f"{stem}.wav" for stem in stems), PICTURE)]
+    if there := [place.name for place in places if place.exists()]:
+        with suppress(AudioError):
+            if np.array_equal(read_audio(folder / SONG).samples, song):
+                return
+        raise ResourceError(
+            f"{folder} already holds {', '.join(there)}.", "Choose another folder for the demo: -o FOLDER."
+        )
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from engine.request import Request
 
 
 def spare(given: list[Path], folder: Path, names: list[str], overwrite: bool) -> None:
-    """Nothing the user has is replaced unasked; what was given to work with never is."""
+    """Nothing the user has is replaced unasked; what was given to work with, and a recipe.json of another program, never are."""
     files.spare(given, folder, names)
+    files.spare_others(folder, [])
     there = [f"{name}.wav" for name in names if (folder / f"{name}.wav").exists()]
     if there and not overwrite:
         raise ResourceError(

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from support.servers import PATIENCE
 
+from bridge.demo import spare_others
 from engine.audio import read_audio
+from engine.errors import ResourceError
 from engine.evaluation import si_sdr_improvement
 from presets import DEMO
 
@@ -50,6 +52,14 @@ def test_stems_and_residual_add_up_to_the_mixture(demo):
     folder, _ = demo
     stems = [read_audio(folder / f"{name}.wav").samples for name in (*SOURCES, "residual")]
     np.testing.assert_allclose(sum(stems), read_audio(folder / "mixture.wav").samples, atol=1e-5)
+
+
+def test_what_a_demo_wrote_another_may_replace(demo):
+    folder, _ = demo
+    song = np.sum([read_audio(DEMO / f"{source}.flac").samples for source in SOURCES], axis=0)
+    spare_others(folder, [*SOURCES, "residual"], song)
+    with pytest.raises(ResourceError, match="already holds mixture.wav, bass.wav"):
+        spare_others(folder, [*SOURCES, "residual"], 0.9 * song)
 
 
 def test_it_reports_and_draws(demo):

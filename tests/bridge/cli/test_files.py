@@ -36,6 +36,28 @@ def test_the_song_itself_is_never_replaced(refused, stemweave, song):
     assert drums.read_bytes() == before
 
 
+def test_a_recipe_of_another_program_is_never_replaced(refused, stemweave, song):
+    (song.parent / "out").mkdir()
+    mine = song.parent / "out" / "recipe.json"
+    mine.write_text('{"soup": 4}')
+    command = ("separate", song, "-o", "out", "--server", "none", "--overwrite")
+    refused(stemweave(*command), "already holds recipe.json, which stemweave did not write")
+    assert [path.read_text() for path in mine.parent.iterdir()] == ['{"soup": 4}']
+    mine.rename(song.parent / "soup.json")
+    for _ in range(2):  # its own it replaces
+        assert stemweave(*command).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["drums.wav", "mixture.wav", "spectrograms.png"])
+def test_the_demo_replaces_nothing_but_what_a_demo_wrote(refused, stemweave, song, name):
+    (song.parent / "takes").mkdir()
+    mine = song.rename(song.parent / "takes" / name)
+    before = mine.read_bytes()
+    refused(stemweave("demo", "-o", "takes"), f"takes already holds {name}", "another folder")
+    assert list(mine.parent.iterdir()) == [mine]
+    assert mine.read_bytes() == before
+
+
 def test_brackets_in_names_are_kept(stemweave, song):
     take = song.rename(song.parent / "take [final].wav")
     process = stemweave("separate", take, "-o", "stems [bold]", "--server", "none")
