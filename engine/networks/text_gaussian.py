@@ -75,7 +75,7 @@ class TextGaussian(LocalGaussian):
         middle, level = hidden.mean(0), target.mean(0)
         seen = hidden - middle
         gram = seen.T @ seen
-        gram = gram + ridge * gram.diagonal().mean() * torch.eye(len(gram))
+        gram = gram + ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
         last.weight.copy_(torch.linalg.solve(gram, seen.T @ (target - level)).T)
         last.bias.copy_(level - last.weight @ middle)
 

@@ -86,3 +86,8 @@ def test_words_can_be_given_their_spectra_before_any_training():
     assert (found - meaning).abs().mean() < 0.15
     blurred = net.expected_power(words[:1] + words[1:2])[0, 0, :, 0].log()
     assert torch.isfinite(blurred).all()
+
+
+def test_words_are_given_their_spectra_on_the_network_s_own_device():
+    net = network(trained=False).to("meta")  # a device without numbers, on which every machine can look for others
+    net.fit_spectrum(torch.ones(60, net.bands.count, device="meta"), torch.ones(60, 384, device="meta"))
