@@ -22,7 +22,7 @@ class LineUps(Examples):
 
     def __init__(self, config: TrainConfig):
         super().__init__(config)
-        self.about = {name: about_track(tracks.folder / name) for tracks, name in self.tracks}
+        self.about = {(tracks, name): about_track(tracks.folder / name) for tracks, name in self.tracks}
         self.encode = encoder(config.text)
 
     def batch(self, step: int, process: int = 0) -> Batch:
@@ -49,5 +49,5 @@ class LineUps(Examples):
             size = 1 if rng.random() < self.config.solo else int(rng.integers(1, len(playing) + 1))
             chosen = sorted(rng.choice(playing, size, replace=False))
             line_up = self._at_level(rng, stems, band)[chosen].sum(0)
-            return line_up, sentence(self.about[name], [self.config.sources[row] for row in chosen], rng)
+            return line_up, sentence(self.about[tracks, name], [self.config.sources[row] for row in chosen], rng)
         raise DataError("The tracks hold nothing but silence.", "Render them again.")

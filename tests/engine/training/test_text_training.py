@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -69,6 +70,24 @@ def test_examples_are_sums_with_sentences_and_the_same_for_the_same_step(config)
     assert not torch.equal(first.clean, other.clean)
     untold = sum(int((examples.batch(step).text.norm(dim=1) == 0).sum()) for step in range(40))
     assert 20 < untold < 80  # 15 % of 320
+
+
+def test_tracks_of_one_name_in_two_folders_have_sentences_of_their_own(config, tmp_path):
+    """Of the second folder a lone bass is left."""
+    shutil.copytree(tmp_path / "data", tmp_path / "more")
+    for folder in (tmp_path / "more").iterdir():
+        for source in ("drums", "guitar", "piano"):
+            (folder / f"{source}.wav").unlink()
+        (folder / "track.json").write_text(json.dumps({"programs": PROGRAMS, "style": "waltz", "tempo_bpm": 100}))
+    config.write_text(config.read_text().replace('["data"]', '["data", "more"]'))
+    examples, heard = LineUps(read_config(config)), []
+    examples.encode = lambda sentences: heard.extend(sentences) or torch.zeros(len(sentences), 1)
+    for step in range(10):
+        examples.batch(step)
+    funk, waltz = ([sentence for sentence in heard if style in sentence] for style in ("funk", "waltz"))
+    assert any("drum" in sentence for sentence in funk)
+    assert waltz
+    assert not any("drum" in sentence for sentence in waltz)
 
 
 def test_a_text_is_heard_by_the_trained_network_s_own_seam(config, tmp_path):
