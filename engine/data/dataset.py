@@ -3,6 +3,7 @@
 import hashlib
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -13,6 +14,7 @@ import soundfile
 from engine.data.composer import COMPOSER, compose
 from engine.data.mixing import mix
 from engine.data.render import Renderer
+from engine.data.song import SOURCES
 from engine.data.tracks import ABOUT
 from engine.errors import DataError
 
@@ -45,8 +47,9 @@ def render_dataset(
 ) -> None:
     """Write out/TrackXXXXX/{source}.wav, 16-bit stereo, and track.json for songs first .. first + songs of a split.
 
-    A source that does not play has no file. Tracks that are complete (track.json is written last) are left as they are.
-    progress(done, of). Ctrl-C ends it quietly; what is complete stays, and the same call goes on from there.
+    A source that does not play has no file. A track is there whole or not at all; those that are there (with their track.json) are
+    left as they are. progress(done, of). Ctrl-C ends it quietly; what is complete stays, and the same call goes on from there.
+    Two calls at once may share a folder, but no songs.
     """
     if split not in SPLITS:
         raise DataError(f"There is no split called '{split}'.", f"Splits: {', '.join(SPLITS)}.")
@@ -107,13 +110,12 @@ def render_track(out: Path, split: str, index: int, seconds: float, renderer: Re
     song = compose(song_seed(split, index), seconds)
     stems = mix(renderer.render(song), np.random.default_rng([song.seed, MIXING]), renderer.sample_rate)
     folder = out / track_name(index)
-    folder.mkdir(parents=True, exist_ok=True)
+    begun = folder.with_name(f".{folder.name}.new")  # which no reader takes for a track: what it lacks is not silence
+    shutil.rmtree(begun, ignore_errors=True)  # a kill may have left it
+    begun.mkdir(parents=True)
     for source, stem in stems.items():
-        file = folder / f"{source}.wav"
         if stem.any():
-            soundfile.write(file, stem.T, renderer.sample_rate, subtype="PCM_16")
-        else:
-            file.unlink(missing_ok=True)
+            soundfile.write(begun / f"{source}.wav", stem.T, renderer.sample_rate, subtype="PCM_16")
     about = {
         "description": song.describe(),
         "split": split,
@@ -127,7 +129,16 @@ def render_track(out: Path, split: str, index: int, seconds: float, renderer: Re
         "playing": {source: list(part.playing) for source, part in song.parts.items()},
         "sound_font": fonts,
     }
-    temporary = folder / f".{ABOUT}.new"
-    temporary.write_text(json.dumps(about, indent=1))
-    temporary.replace(folder / ABOUT)
+    (begun / ABOUT).write_text(json.dumps(about, indent=1))
+    if folder.exists():
+        _remove_half(folder)
+    begun.rename(folder)
     return folder
+
+
+def _remove_half(folder: Path) -> None:
+    """What a kill of an older version left of a track, which it wrote in its place. DataError where there is more."""
+    ours = {*(f"{source}.wav" for source in SOURCES), f".{ABOUT}.new"}
+    if any(file.name not in ours for file in folder.iterdir()):
+        raise DataError(f"{folder} holds other files than a rendered track.", "Render into another folder.")
+    shutil.rmtree(folder)

@@ -51,12 +51,42 @@ def test_a_data_set_is_finished_where_it_was_left(tmp_path):
     render_dataset(tmp_path, "heldout", 3, 1.5, [FONT], RATE, progress=lambda *p: counted.append(p))
     assert counted == [(0, 3), (1, 3), (2, 3), (3, 3)]
     before = contents(tmp_path)
-    (tmp_path / "Track00001" / "track.json").unlink()  # killed before the track was whole
+    (tmp_path / "Track00001" / "track.json").unlink()  # an older version was killed before the track was whole
     next((tmp_path / "Track00001").glob("*.wav")).write_bytes(b"half")
     untouched = (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns
     render_dataset(tmp_path, "heldout", 3, 1.5, [FONT], RATE)
     assert contents(tmp_path) == before
     assert (tmp_path / "Track00002" / "track.json").stat().st_mtime_ns == untouched
+
+
+def test_half_a_track_is_none(tmp_path, monkeypatch):
+    write, written = soundfile.write, []
+
+    def dies(file, *rest, **arguments):
+        if len(written) == 5:
+            raise OSError("the disk is full")
+        written.append(file)
+        write(file, *rest, **arguments)
+
+    monkeypatch.setattr(soundfile, "write", dies)
+    with pytest.raises(OSError, match="full"):
+        render_dataset(tmp_path / "cut", "heldout", 3, 1.5, [FONT], RATE)
+    monkeypatch.setattr(soundfile, "write", write)
+    whole = {file.parent.name for file in (tmp_path / "cut").glob("*/track.json")}
+    assert set(Tracks(tmp_path / "cut").names) == whole
+    assert 0 < len(whole) < 3
+    for folder in ("cut", "whole"):
+        render_dataset(tmp_path / folder, "heldout", 3, 1.5, [FONT], RATE)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_a_folder_of_something_else_is_not_taken_for_half_a_track(tmp_path):
+    (tmp_path / "Track00000").mkdir()
+    for name in ("mix.flac", "bass.wav"):
+        (tmp_path / "Track00000" / name).write_bytes(b"mine")
+    with pytest.raises(DataError, match="other files"):
+        render_dataset(tmp_path, "heldout", 1, 1.0, [FONT], RATE)
+    assert (tmp_path / "Track00000" / "bass.wav").read_bytes() == b"mine"
 
 
 def test_ctrl_c_leaves_whole_tracks_only(tmp_path):
