@@ -1,5 +1,6 @@
 """Reads Slakh2100's folder layout: TrackXXXXX/{bass,drums,guitar,piano}.wav, a missing stem being silence."""
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,22 @@ class Tracks:
                 f"There are no tracks in {self.folder}.",
                 "Render some with: stemweave data render FOLDER --split train, or point at Slakh2100's folder of TrackXXXXX.",
             )
-        self._shape = cache(self._read_shape)
+        self._shapes = cache(self._read_shapes)
+
+    def even(self, limit: int | None = None) -> list[str]:
+        """Those of the first `limit` names, or of all, whose stems agree in length and rate, as MSDM's authors choose. How many
+        are left out is logged. DataError where all are."""
+        names = self.names[:limit]
+        found = [name for name in names if len(self._shapes(name)) == 1]
+        if not found:
+            raise DataError(
+                f"None of {len(names)} tracks of {self.folder} has stems of one length and rate.",
+                "Render or copy the tracks again.",
+            )
+        if len(found) < len(names):
+            words = "%d of %d tracks of %s are left out, for their stems differ in length or rate, or are missing"
+            logging.getLogger("stemweave").warning(words, len(names) - len(found), len(names), self.folder)
+        return found
 
     def frames(self, name: str) -> int:
         """Length of a track's stems in samples."""
@@ -61,7 +77,17 @@ class Tracks:
     def _stem(self, name: str, source: str) -> Path | None:
         return next((path for kind in KINDS if (path := self.folder / name / f"{source}{kind}").exists()), None)
 
-    def _read_shape(self, name: str) -> tuple[int, int]:
+    def _shape(self, name: str) -> tuple[int, int]:
+        shapes = self._shapes(name)
+        if len(shapes) != 1:
+            raise DataError(
+                f"The stems of {self.folder / name} differ in length or rate, or are missing: {sorted(shapes)}.",
+                "Remove the track, or render it again.",
+            )
+        return next(iter(shapes))
+
+    def _read_shapes(self, name: str) -> set[tuple[int, int]]:
+        """(frames, Hz) of each stem."""
         shapes = set()
         for path in sorted((self.folder / name).iterdir()):
             if path.suffix in KINDS and path.stem != "mix":
@@ -70,9 +96,4 @@ class Tracks:
                 except soundfile.LibsndfileError as error:
                     raise DataError(f"{path} cannot be read: {error}.", "Render or copy the track again.") from error
                 shapes.add((info.frames, info.samplerate))
-        if len(shapes) != 1:
-            raise DataError(
-                f"The stems of {self.folder / name} differ in length or rate, or are missing: {sorted(shapes)}.",
-                "Remove the track, or render it again.",
-            )
-        return shapes.pop()
+        return shapes

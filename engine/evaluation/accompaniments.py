@@ -51,7 +51,7 @@ def evaluate_accompaniments(
     tracks, sources = Tracks(folder), model.spec.sources
     songs = [
         (dict(zip(sources, tracks.beginning(name, seconds, sources), strict=True)), tracks.sample_rate(name))
-        for name in tracks.names[:limit]
+        for name in tracks.even(limit)
     ]
     made: dict[tuple[str, int], np.ndarray] = {}
     for index, (stems, rate) in enumerate(songs):

@@ -72,9 +72,10 @@ def stem_clips(
     """Up to `each` clips that sound of every stem of the first `tracks` tracks: clips, (frames,) mono, the index of each one's
     source, and their sample rate, which is that of the first track."""
     folder_tracks = Tracks(folder)
-    rate = folder_tracks.sample_rate(folder_tracks.names[0])
+    names = folder_tracks.even(tracks)
+    rate = folder_tracks.sample_rate(names[0])
     length, clips, labels = round(seconds * rate), [], []
-    for name in folder_tracks.names[:tracks]:
+    for name in names:
         frames = folder_tracks.frames(name)
         if folder_tracks.sample_rate(name) != rate or frames < length:
             continue

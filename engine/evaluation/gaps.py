@@ -52,7 +52,7 @@ def evaluate_gaps(
     DataError without a song."""
     tracks = Tracks(folder)
     found: list[dict[str, tuple[float, float]]] = []
-    names = tracks.names[:limit]
+    names = tracks.even(limit)
     for index, name in enumerate(names):
         rate = tracks.sample_rate(name)
         frames, width = round(seconds * rate), round(gap * rate)

@@ -84,7 +84,7 @@ def evaluate_generation(
 
 def _read(tracks: Tracks, limit: int, seconds: float, sources: tuple[str, ...]) -> tuple[list[np.ndarray], int]:
     """Songs that sound, (sources, frames) each, and their sample rate."""
-    names = tracks.names[:limit]
+    names = tracks.even(limit)
     rates = {tracks.sample_rate(name) for name in names}
     if len(rates) > 1:
         raise DataError(f"The tracks of {tracks.folder} have several sample rates: {rates}.", "Render them at one.")

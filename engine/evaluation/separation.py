@@ -96,7 +96,7 @@ def evaluate(
     on_track(done, of).
     """
     tracks = Tracks(folder)
-    names = tracks.names[:limit]
+    names = tracks.even(limit)
     report = Report(model.spec.sources, preset.as_dict(), preset.calls)
     for index, name in enumerate(names):
         rate = tracks.sample_rate(name)

@@ -43,7 +43,9 @@ class Examples:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self.tracks = [(tracks, name) for folder in config.data for tracks in [Tracks(folder)] for name in tracks.names]
+        self.tracks = [
+            (tracks, name) for folder in config.data for tracks in [Tracks(folder)] for name in tracks.even()
+        ]
         self.samples = round(config.seconds * config.sample_rate)
         for tracks, name in self.tracks:
             if tracks.sample_rate(name) != config.sample_rate:

@@ -66,6 +66,18 @@ def test_stems_of_different_length_or_rate_are_refused(folder):
         assert caught.value.hint
 
 
+def test_tracks_whose_stems_differ_are_left_out_and_counted(folder, caplog):
+    for name, frames in (("Track00001", 900), ("Track00002", 1000), ("Track00003", 1000)):
+        (folder / name).mkdir(exist_ok=True)
+        soundfile.write(folder / name / "bass.wav", np.zeros(1000), RATE)
+        soundfile.write(folder / name / "drums.wav", np.zeros(frames), RATE)
+    assert Tracks(folder).even(2) == ["Track00002"]
+    assert "1 of 2 tracks" in caplog.text
+    assert Tracks(folder).even() == ["Track00002", "Track00003"]
+    with pytest.raises(DataError, match="None of 1 tracks"):
+        Tracks(folder).even(1)
+
+
 def test_a_damaged_stem_is_named(folder):
     (folder / "Track00001" / "bass.wav").write_bytes(b"RIFF but not really")
     with pytest.raises(DataError, match=r"bass\.wav"):

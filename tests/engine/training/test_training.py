@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import nn
 
@@ -281,6 +282,14 @@ def test_data_at_another_rate_is_refused(config, tmp_path):
     config.write_text(config.read_text().replace("sample_rate = 8000", "sample_rate = 44100"))
     with pytest.raises(DataError, match="8000 Hz"):
         train(config, tmp_path / "run")
+
+
+def test_training_goes_on_without_a_track_whose_stems_differ(config, tmp_path, caplog):
+    cut = tmp_path / "data" / "Track00000" / "drums.wav"
+    soundfile.write(cut, soundfile.read(cut)[0][:-1], 8000)
+    examples = Examples(read_config(config))
+    assert [name for _, name in examples.tracks] == ["Track00001"]
+    assert "1 of 2 tracks" in caplog.text
 
 
 def test_a_folder_without_tracks_is_refused(config, tmp_path):
