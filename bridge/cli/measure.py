@@ -93,6 +93,7 @@ def evaluate_prompts(
     preset: Annotated[str, typer.Option(help="generate, or one of your own of this task")] = "generate",
     steps: Steps = None,
     rounds: Annotated[int, typer.Option(min=1, help="how often each prompt is made")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="try the classifier on at most so many tracks")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether a prompt makes the source it speaks of, alone and in a band, by a small classifier trained on stems."""
@@ -104,7 +105,7 @@ def evaluate_prompts(
     loaded = load_model(settings.model, settings.device, settings.backend)
     with progress_bar("prompting") as progress:
         rows = evaluate_prompts(
-            loaded, stems, tracks, settings, rounds=rounds, on_clip=lambda done, of: progress(done / of)
+            loaded, stems, tracks, settings, rounds=rounds, limit=limit, on_clip=lambda done, of: progress(done / of)
         )
     if as_json:
         print_json(

@@ -67,10 +67,10 @@ class StemClassifier:
 
 
 def stem_clips(
-    folder: Path, sources: Sequence[str], seconds: float, tracks: int, each: int = 3
+    folder: Path, sources: Sequence[str], seconds: float, tracks: int | None, each: int = 3
 ) -> tuple[list[np.ndarray], list[int], int]:
-    """Up to `each` clips that sound of every stem of the first `tracks` tracks: clips, (frames,) mono, the index of each one's
-    source, and their sample rate, which is that of the first track."""
+    """Up to `each` clips that sound of every stem of the first `tracks` tracks, or of all: clips, (frames,) mono, the index of
+    each one's source, and their sample rate, which is that of the first track."""
     folder_tracks = Tracks(folder)
     names = folder_tracks.even(tracks)
     rate = folder_tracks.sample_rate(names[0])

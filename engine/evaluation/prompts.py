@@ -51,12 +51,13 @@ def evaluate_prompts(
     *,
     rounds: int = 1,
     tracks: int = 300,
+    limit: int | None = None,
     seconds: float = 3.0,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> list[PromptRow]:
     """model: one that understands prompts. preset: of generate. stems, heldout: folders of tracks for the classifier, to be trained
-    on (the first `tracks`) and to be tried on. Every prompt of PROMPTS is made `rounds` times, alone and with one of each other
-    source, tied by their sum. Rows in that order, for each source."""
+    on (the first `tracks`) and to be tried on (the first `limit`, or all). Every prompt of PROMPTS is made `rounds` times, alone
+    and with one of each other source, tied by their sum. Rows in that order, for each source."""
     check(model.card, {"bass": "bass"})  # before minutes of reading stems
     classifier = StemClassifier(tuple(PROMPTS), *stem_clips(stems, tuple(PROMPTS), seconds, tracks))
     rows = {
@@ -64,7 +65,7 @@ def evaluate_prompts(
         for how in ("rendered stem", "prompted alone", "prompted in a band")
         for s in PROMPTS
     }
-    clips, labels, rate = stem_clips(heldout, tuple(PROMPTS), seconds, tracks)
+    clips, labels, rate = stem_clips(heldout, tuple(PROMPTS), seconds, limit)
     for clip, label in zip(clips, labels, strict=True):
         heard = classifier(resample(clip[None], rate, classifier.sample_rate)[0])
         rows["rendered stem", classifier.sources[label]].heard[heard] += 1

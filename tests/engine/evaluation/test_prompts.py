@@ -73,9 +73,9 @@ def model(tmp_path_factory):
     return load_model(write_tiny_text_model(tmp_path_factory.mktemp("models") / "text", sample_rate=RATE))
 
 
-def evaluated(model, songs) -> list:
+def evaluated(model, songs, **limits) -> list:
     preset = dataclasses.replace(load_preset("generate"), steps=1)
-    return evaluate_prompts(model, songs, songs, preset, seconds=1.0)
+    return evaluate_prompts(model, songs, songs, preset, seconds=1.0, **limits)
 
 
 def test_a_model_that_does_as_told_is_right_and_a_stubborn_one_by_chance(model, songs, monkeypatch):
@@ -95,6 +95,12 @@ def test_a_model_that_does_as_told_is_right_and_a_stubborn_one_by_chance(model, 
     share, (low, high) = total(evaluated(model, songs), "prompted in a band")
     assert share == 0.25
     assert low < 0.25 < high
+
+
+def test_the_judge_is_tried_on_as_many_songs_as_is_said(model, songs, monkeypatch):
+    monkeypatch.setattr(prompts, "PROMPTS", {source: (source,) for source in PROMPTS})
+    tried = [row.heard.total() for row in evaluated(model, songs, limit=1) if row.how == "rendered stem"]
+    assert tried == [2, 2, 1, 2]  # of the first song, whose guitar sounds for half of it
 
 
 def test_a_model_is_asked_every_prompt_or_says_that_it_cannot(model, songs, tmp_path):
