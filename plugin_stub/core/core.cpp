@@ -11,7 +11,7 @@ constexpr uint32_t kSlice = 256;  // inputs are copied by slices, so that an out
 }  // namespace
 
 void Core::prepare(double sample_rate) noexcept {
-    sample_rate_.store(sample_rate, std::memory_order_relaxed);
+    if (sample_rate != sample_rate_.exchange(sample_rate)) loop.forget();  // its frames were of the other rate
     own_position_ = 0;
     capture.interrupt();
 }

@@ -23,6 +23,13 @@ class LoopWatch {
         expected_ = now.position + frames;
     }
 
+    // Not while see() runs.
+    void forget() noexcept {
+        end_.store(kNone);
+        last_ = {};
+        was_rolling_ = false;
+    }
+
     // The latest loop, empty before the first; any thread.
     Range range() const noexcept {
         const int64_t end = end_.load();

@@ -17,10 +17,7 @@ int64_t block_of(int64_t position, int64_t size) {
 }  // namespace
 
 void Take::write(const Mark& at, const float* stereo, size_t frames) {
-    if (at.sample_rate != sample_rate_) {
-        clear();
-        sample_rate_ = at.sample_rate;
-    }
+    sample_rate_ = at.sample_rate;
     const auto before = tempo_map_.upper_bound(at.position);
     if (before == tempo_map_.begin() || !(std::prev(before)->second.musical == at.musical)) tempo_map_[at.position] = at;
     const int64_t start = at.position, end = start + static_cast<int64_t>(frames);

@@ -21,9 +21,9 @@ struct Range {
 
 class Take {
   public:
-    // Put stereo frames where they belong; the latest pass over a position is the one that counts (loops, punch-in). Audio at
-    // another sample rate begins the take anew: two rates do not line up by position. A pass takes nothing away until something sounds
-    // in it (above -90 dBFS): hosts run a track that is muted, or not even part of what is played, on silence.
+    // Put stereo frames where they belong, all of one sample rate; the latest pass over a position is the one that counts (loops,
+    // punch-in). A pass takes nothing away until something sounds in it (above -90 dBFS): hosts run a track that is muted, or not even
+    // part of what is played, on silence.
     void write(const Mark& at, const float* stereo, size_t frames);
 
     // Stereo frames from `position` on; silence where nothing was recorded.

@@ -4,7 +4,9 @@
 #include "wire/talker.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -77,13 +79,16 @@ struct Talker::Shared {
     void tell();
     void outline();
     void do_together(Together task);
-    bool is_fresh() const;
-    std::string trouble() const;
+    Take& take_at(double rate) { return takes_[static_cast<int>(std::lround(rate))]; }
+    Take& take() { return take_at(core->sample_rate()); }
+    bool is_fresh();
+    std::string trouble();
     std::vector<std::string> stems() const;
     Range stretch() const;
 
     std::unique_ptr<Server> server_;  // made and ended on the thread
-    Take take_;
+    std::map<int, Take> takes_;  // by sample rate: two do not line up by position, and a host that renders at another comes back
+    const Take* outlined_of_ = nullptr;
     Session session_;
     Jobs jobs_;
     uint64_t lost_before_ = 0;  // of the recording, when the last job began

@@ -62,8 +62,8 @@ Wishes Talker::Shared::wishes() {
 // What the callback recorded since; whether there was anything.
 bool Talker::Shared::listen() {
     const bool came = core->capture.drain(
-        [this](const Mark& at, const float* stereo, size_t frames) { take_.write(at, stereo, frames); });
-    outgrown_ = outgrown_ || came;
+        [this](const Mark& at, const float* stereo, size_t frames) { take_at(at.sample_rate).write(at, stereo, frames); });
+    outgrown_ = outgrown_ || came || outlined_of_ != &take();
     return came;
 }
 
@@ -73,7 +73,7 @@ void Talker::Shared::follow(const Wishes& asked) {
     if (busy) wants_together = Together::nothing;
     try {
         if (asked.separation && !busy) separate();
-        if (asked.redo && !busy) jobs_.redo(*server_, take_);
+        if (asked.redo && !busy) jobs_.redo(*server_, take());
         const bool in_vain = is_fresh() || !session_.trouble().empty();  // to wait for the other tracks
         if (asked.together && (session_.is_known() || in_vain)) do_together(wants_together.exchange(Together::nothing));
     } catch (const std::bad_alloc&) {
@@ -83,7 +83,7 @@ void Talker::Shared::follow(const Wishes& asked) {
 }
 
 // Nothing was recorded, as far as is known here on any track.
-bool Talker::Shared::is_fresh() const { return take_.empty() && session_.tracks().empty(); }
+bool Talker::Shared::is_fresh() { return take().empty() && session_.tracks().empty(); }
 
 void Talker::Shared::separate() {
     std::string by;
@@ -91,7 +91,7 @@ void Talker::Shared::separate() {
         std::lock_guard<std::mutex> lock(mutex);
         by = preset;
     }
-    jobs_.separate(*server_, take_, by);
+    jobs_.separate(*server_, take(), by);
 }
 
 void Talker::Shared::do_together(Together task) {
@@ -127,8 +127,8 @@ Range Talker::Shared::stretch() const {
 
 void Talker::Shared::announce() {
     if (!server_->is_connected()) return;
-    const Range hull = take_.hull();
-    Track mine{"", "", kRoles[role], static_cast<int>(std::lround(take_.sample_rate())), hull.start, hull.frames(), core->takes_part};
+    const Range hull = take().hull();
+    Track mine{"", "", kRoles[role], static_cast<int>(std::lround(take().sample_rate())), hull.start, hull.frames(), core->takes_part};
     std::string key;
     {
         std::lock_guard<std::mutex> lock(mutex);
@@ -166,7 +166,7 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
     case Server::News::other: break;
     }
     if (message.type() == "give") listen();  // all that was played until somebody asked for it
-    if (session_.handle(server_->link(), take_, message)) return jobs_.hear_of_tracks(*server_, session_);
+    if (session_.handle(server_->link(), take(), message)) return jobs_.hear_of_tracks(*server_, session_);
     jobs_.handle(*server_, message, payload);
 }
 
@@ -178,10 +178,10 @@ void Talker::Shared::keep() {
 }
 
 // What is told of what is wrong: what was asked for last comes first, and an offer is worth more than that there is no server.
-std::string Talker::Shared::trouble() const {
+std::string Talker::Shared::trouble() {
     if (!jobs_.trouble().empty()) return jobs_.trouble();
     if (!session_.trouble().empty()) return session_.trouble();
-    return jobs_.offer(take_) != Offer::none ? "" : server_->trouble();
+    return jobs_.offer(take()) != Offer::none ? "" : server_->trouble();
 }
 
 void Talker::Shared::tell() {
@@ -193,7 +193,7 @@ void Talker::Shared::tell() {
     status.connection = connection;
     status.job = state;
     status.progress = progress;
-    status.recorded = take_.hull();
+    status.recorded = take().hull();
     status.lost = core->capture.lost() - lost_before_;
     status.tracks = tracks;
     status.context = session_.hull();
@@ -204,7 +204,7 @@ void Talker::Shared::tell() {
     status.models = server_->models();
     status.presets = server_->presets();
     status.preset = preset;
-    status.offer = jobs_.offer(take_);
+    status.offer = jobs_.offer(take());
     status.gone = jobs_.gone();
     status.message = trouble();
     if (!status.message.empty()) status.last_trouble = status.message;
@@ -221,7 +221,8 @@ void Talker::Shared::outline() {
     if (!outgrown_ || now - outlined_ < kOutlineEvery) return;
     outgrown_ = false;
     outlined_ = now;
-    hang(session_.id(), {take_.hull(), take_.outline(kOutlineColumns)});
+    outlined_of_ = &take();
+    hang(session_.id(), {take().hull(), take().outline(kOutlineColumns)});
 }
 
 }  // namespace stemweave

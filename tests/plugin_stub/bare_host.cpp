@@ -4,6 +4,7 @@
 //   play POSITION FRAMES BLOCK  {"track_wrong": samples that did not pass untouched, "halves": stem samples that are half the track
 //                               where they should be, "same": that are the track itself, "other": that are anything else but
 //                               silence}
+//   rate HZ                     the host works at that sample rate from here on
 //   separate | redo | accompany | infill | regenerate | cancel
 //   session KEY | name TEXT | hosts_name TEXT | role NUMBER | preset NAME | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
 //   lose FRAMES                 as if the recording could not be kept up with; as many as the ring holds are needed
@@ -175,6 +176,11 @@ int main() {
         } else if (command == "play") {
             words >> position >> frames >> size;
             host.play(position, frames, size);
+        } else if (command == "rate") {
+            double rate = 48000.0;
+            words >> rate;
+            host.core->prepare(rate);
+            std::puts("{}");
         } else if (command == "separate") {
             host.talker->separate();
             std::puts("{}");

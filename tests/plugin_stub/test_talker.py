@@ -45,6 +45,20 @@ def test_all_that_was_played_when_it_was_asked_for_is_in_the_job(host):
             until(lambda: frames in plugin.ask("recipe")["recipe"], f"a job of {frames}")  # noqa: B023
 
 
+def test_a_host_that_plays_at_another_rate_and_comes_back_finds_what_was_recorded(host):
+    with running() as server:
+        plugin = host(f"tcp://127.0.0.1:{server.port}")
+        plugin.record()
+        plugin.ask("rate 44100")
+        plugin.ask("play 0 512 512")
+        until(lambda: plugin.ask("status")["recorded"] == [0, 512], "the other take")
+        plugin.ask("rate 48000")
+        until(lambda: plugin.ask("status")["recorded"] == [0, FRAMES], "the first take")
+        plugin.ask("separate")
+        assert plugin.until("job", "done", "failed")["job"] == "done", plugin.ask("status")
+        plugin.assert_stems_play()
+
+
 def test_asking_before_anything_was_recorded_says_what_to_do(host):
     plugin = host("tcp://127.0.0.1:9")
     plugin.ask("separate")
