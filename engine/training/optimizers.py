@@ -25,7 +25,7 @@ class Optimizer:
         self.parts: list[torch.optim.Optimizer] = [self.adamw]
         if inside:
             self.parts.append(Muon(inside, lr=config.rate, weight_decay=config.decay))
-        self.rate = config.rate
+        self.rate, self.decay = config.rate, config.decay
 
     def step(self, share: float) -> None:
         """Move the weights by their gradients, at `share` of the peak rate; then forget the gradients."""
@@ -42,6 +42,8 @@ class Optimizer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
+            for group in part.param_groups:  # a run goes on as its configuration says now, in this as in all else
+                group["weight_decay"] = self.decay
 
 
 def matrices(network: nn.Module) -> list[Tensor]:

@@ -60,6 +60,15 @@ def test_it_goes_where_torchs_muon_goes(shape):
     assert set(both[ours].state_dict()["state"][0]) == set(both[theirs].state_dict()["state"][0])
 
 
+def test_a_run_goes_on_with_the_decay_that_is_configured_now():
+    network = LocalGaussian(**TINY)
+    before, after = (
+        Optimizer(network, TrainConfig("a", "local_gaussian", (), muon=True, decay=decay)) for decay in (0.01, 0.1)
+    )
+    after.load_state_dict(before.state_dict())
+    assert [group["weight_decay"] for part in after.parts for group in part.param_groups] == [0.1, 0.1]
+
+
 def test_without_muon_all_is_adamws():
     network = LocalGaussian(**TINY)
     optimizer = Optimizer(network, TrainConfig("a", "local_gaussian", ()))
