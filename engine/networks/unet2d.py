@@ -75,7 +75,9 @@ class UNet2d(nn.Module):
         return found if self.overview is None else found + self.overview(heard).float()
 
     def inner(self) -> list[nn.Parameter]:
-        """Weights from features to features: all but those at the ends and those that the noise level goes through."""
+        """The matrices that Muon moves: all but those at the ends (`enter`, `place`, every `leave`) and those that make the side
+        input of the noise level (`noise`). What blocks make of the side input (`modulate`) and the overview's first (`squeeze`)
+        are among them."""
         ends = {"enter", "leave", "place", "noise"}
         return [p for name, p in self.named_parameters() if p.ndim > 1 and ends.isdisjoint(name.split("."))]
 

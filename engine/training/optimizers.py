@@ -47,5 +47,5 @@ class Optimizer:
 
 
 def matrices(network: nn.Module) -> list[Tensor]:
-    """Weights of U-Nets in `network` that lead from features to features, not to or from what is heard or said."""
+    """What Muon moves of `network`: the inner matrices of its U-Nets."""
     return [weight for module in network.modules() if isinstance(module, UNet2d) for weight in module.inner()]
