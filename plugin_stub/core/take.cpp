@@ -27,7 +27,15 @@ void Take::write(const Mark& at, const float* stereo, size_t frames) {
         pass_start_ = start;
         sounds_ = false;
     }
-    const bool sound = std::any_of(stereo, stereo + 2 * frames, [](float sample) { return std::abs(sample) > kAudible; });
+    const auto is_loud = [](float sample) { return std::abs(sample) > kAudible; };
+    const float* const first = std::find_if(stereo, stereo + 2 * frames, is_loud);
+    const bool sound = first != stereo + 2 * frames;
+    if (sound) {
+        const float* last = stereo + 2 * frames - 1;
+        while (!is_loud(*last)) --last;
+        const Range loud{start + (first - stereo) / 2, start + (last - stereo) / 2 + 1};
+        loud_ = loud_.frames() ? Range{std::min(loud_.start, loud.start), std::max(loud_.end, loud.end)} : loud;
+    }
     if (sound && !sounds_) put(pass_start_, nullptr, start - pass_start_);  // the silence before it counts as well
     sounds_ = sounds_ || sound;
     if (sounds_) put(start, stereo, end - start);
@@ -81,7 +89,7 @@ void Take::measure(Block& block, int64_t offset, int64_t frames) {
 
 std::vector<float> Take::outline(size_t columns) const {
     std::vector<float> peaks(columns);
-    const Range all = hull();
+    const Range all = sounding();
     for (const auto& [index, block] : blocks_) {
         for (int64_t part = 0; part < kBlock / kPart; ++part) {
             const int64_t start = std::max(index * kBlock + part * kPart, all.start), end = std::min(index * kBlock + (part + 1) * kPart, all.end);
@@ -99,12 +107,24 @@ void Take::clear() {
     blocks_.clear();
     ranges_.clear();
     tempo_map_.clear();
+    loud_ = {};
     pass_ = 0;
     sounds_ = false;
 }
 
 Range Take::hull() const {
     return ranges_.empty() ? Range{} : Range{ranges_.begin()->first, ranges_.rbegin()->second};
+}
+
+// By samples, not by the pieces in which they came: the same song played again is the same job.
+Range Take::sounding() const {
+    if (loud_.frames() == 0) return {};
+    return {std::max(loud_.start - kAround, around(loud_.start).start), std::min(loud_.end + kAround, around(loud_.end - 1).end)};
+}
+
+Range Take::around(int64_t position) const {
+    const auto found = std::prev(ranges_.upper_bound(position));
+    return {found->first, found->second};
 }
 
 std::vector<Range> Take::ranges() const {

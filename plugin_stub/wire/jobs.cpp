@@ -8,6 +8,10 @@
 namespace stemweave {
 namespace {
 
+constexpr const char* kNothingYet =
+    "Nothing was recorded yet at the host's sample rate, or only silence. Let the song play through this plug-in once, "
+    "then ask again.";
+
 int64_t new_seed() { return static_cast<int64_t>(std::hash<std::string>{}(new_uuid()) & 0x7FFFFFFF); }
 
 Audio heard(const Take& take, Range range) {
@@ -39,16 +43,17 @@ std::vector<std::string> sorted_out(std::vector<std::string> stems, const Sessio
 }  // namespace
 
 void Jobs::separate(Server& server, const Take& take, const std::string& preset) {
-    if (take.empty()) {
+    const Range range = take.sounding();
+    if (range.frames() == 0) {
         // A project that is opened with the switch left on asks too: its stems play, or offer() says more.
-        if (!has_stems()) trouble_ = "Nothing was recorded yet. Let the song play through this plug-in once, then ask again.";
+        if (!has_stems()) trouble_ = kNothingYet;
         return;
     }
-    if (take.hull().frames() > kMaxFrames) {
+    if (range.frames() > kMaxFrames) {
         trouble_ = kTooLong;
         return;
     }
-    begin(server, std::make_unique<Job>(heard(take, take.hull()), preset, new_seed(), new_uuid()));
+    begin(server, std::make_unique<Job>(heard(take, range), preset, new_seed(), new_uuid()));
 }
 
 void Jobs::redo(Server& server, const Take& take) {

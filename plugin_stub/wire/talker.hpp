@@ -28,7 +28,7 @@ struct Status {
     Connection connection = Connection::absent;
     JobState job = JobState::none;
     double progress = 0.0;    // 0 to 1
-    Range recorded;           // hull of the take
+    Range recorded;           // what sounds of the take
     uint64_t lost = 0;        // frames, since the last job began
     int tracks = 0;           // of the session, this one too, that take part and have something recorded
     Range context;            // from the first frame that one of them has to the last

@@ -82,8 +82,8 @@ void Talker::Shared::follow(const Wishes& asked) {
     if (!busy && jobs_.is_busy()) lost_before_ = core->capture.lost();
 }
 
-// Nothing was recorded, as far as is known here on any track.
-bool Talker::Shared::is_fresh() { return take().empty() && session_.tracks().empty(); }
+// Nothing that sounds was recorded, as far as is known here on any track.
+bool Talker::Shared::is_fresh() { return take().sounding().frames() == 0 && session_.tracks().empty(); }
 
 void Talker::Shared::separate() {
     std::string by;
@@ -127,8 +127,9 @@ Range Talker::Shared::stretch() const {
 
 void Talker::Shared::announce() {
     if (!server_->is_connected()) return;
-    const Range hull = take().hull();
-    Track mine{"", "", kRoles[role], static_cast<int>(std::lround(take().sample_rate())), hull.start, hull.frames(), core->takes_part};
+    const Range range = take().sounding();
+    const int rate = static_cast<int>(std::lround(take().sample_rate()));
+    Track mine{"", "", kRoles[role], rate, range.start, range.frames(), core->takes_part};
     std::string key;
     {
         std::lock_guard<std::mutex> lock(mutex);
@@ -193,7 +194,7 @@ void Talker::Shared::tell() {
     status.connection = connection;
     status.job = state;
     status.progress = progress;
-    status.recorded = take().hull();
+    status.recorded = take().sounding();
     status.lost = core->capture.lost() - lost_before_;
     status.tracks = tracks;
     status.context = session_.hull();
@@ -222,7 +223,7 @@ void Talker::Shared::outline() {
     outgrown_ = false;
     outlined_ = now;
     outlined_of_ = &take();
-    hang(session_.id(), {take().hull(), take().outline(kOutlineColumns)});
+    hang(session_.id(), {take().sounding(), take().outline(kOutlineColumns)});
 }
 
 }  // namespace stemweave

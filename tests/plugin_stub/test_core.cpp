@@ -172,6 +172,35 @@ TEST_CASE("a pass in which nothing sounds takes nothing away, silence in one tha
     CHECK(all(200, 100, 0.5f));
 }
 
+TEST_CASE("silence before and after what sounds does not count, in whatever pieces it came, but for what is close by") {
+    const int64_t around = Take::kAround;
+    const std::vector<float> loud(2 * 48000, 0.5f), silent(2 * 4 * around, 0.0f);
+    for (const int64_t piece : {int64_t{100}, int64_t{4096}, around}) {
+        Take take;
+        int64_t position = -2 * around - 7;
+        const auto play = [&](const std::vector<float>& audio, int64_t frames, uint64_t pass) {
+            for (int64_t done = 0; done < frames; done += piece) {
+                const int64_t count = std::min(piece, frames - done);
+                take.write({0, position, 0.0, 48000.0, {}, pass}, audio.data(), count);
+                position += count;
+            }
+        };
+        play(silent, 100, 1);
+        CHECK(take.sounding().frames() == 0);
+        play(silent, 2 * around, 2);
+        const int64_t first = position;
+        play(loud, 4800, 2);
+        play(silent, 3 * around, 2);  // a rest
+        play(loud, 4800, 2);
+        const int64_t last = position;
+        play(silent, 4 * around, 2);
+        CHECK(take.sounding() == Range{first - around, last + around});
+        position = 7300 * 48000;
+        play(silent, 512, 3);
+        CHECK(take.sounding() == Range{first - around, last + around});
+    }
+}
+
 TEST_CASE("a track that does not take part is not recorded but still passes") {
     Host host;
     host.core.takes_part = false;

@@ -124,6 +124,29 @@ TEST_CASE("what a server said before it accepted a job again, after a cut, neith
     CHECK(job.state() == JobState::done);
 }
 
+TEST_CASE("a silent block far behind the song makes its job no longer, and silence alone is none") {
+    Player player;
+    Jobs jobs(player);
+    Server server;  // nobody
+    Take take;
+    Mark at;
+    at.sample_rate = 48000.0;
+    at.pass = 1;
+    at.position = int64_t{7300} * 48000;
+    const std::vector<float> loud(2 * 48000, 0.5f), silent(2 * 512, 0.0f);
+    take.write(at, silent.data(), 512);
+    jobs.separate(server, take, kFirstPreset);
+    CHECK_FALSE(jobs.is_busy());
+    CHECK(jobs.trouble().find("only silence") != std::string::npos);
+    at.position = 0;
+    at.pass = 2;
+    take.write(at, loud.data(), 48000);
+    jobs.separate(server, take, kFirstPreset);
+    REQUIRE(jobs.is_busy());
+    CHECK(player.playing()->start == 0);
+    CHECK(player.playing()->frames == 48000);
+}
+
 TEST_CASE("a take that is done plays, also when a project was brought back meanwhile") {
     Takes takes;
     Player player;
