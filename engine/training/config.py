@@ -7,6 +7,8 @@ from typing import Any
 
 from engine.errors import DataError
 
+HEAR_MIXTURES = ("local_gaussian", "open_unmix")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -14,15 +16,17 @@ class TrainConfig:
     each process. rate: peak learning rate, reached after `warmup` steps and brought to zero by a cosine at `steps`.
     level: RMS the mixtures are brought to, +- level_spread_db; 0: they are left as they are. gain_spread_db: of each source around
     what it was.
-    remix: share of examples whose sources come from different songs. mixture: share that is given its mixture;
-    mask: share of those with so much noise that only the mixture is left to go by. known: share of all others that are told which
-    stems, or which of their stretches, are clean already (networks with `hears_known`); their mixture is of what is not.
+    remix: share of examples whose sources come from different songs. mixture: share that is given its mixture (none by default
+    where the network is not of HEAR_MIXTURES); mask: share of those with so much noise that only the mixture is left to go by.
+    known: share of all others that are told which stems, or which of their stretches, are clean already (networks with
+    `hears_known`); their mixture is of what is not.
     varispeed: share of crops played up to VARISPEED semitones off; equalised: share of stems that get a random equaliser.
     sigma: range of noise levels, sampled log-uniformly. misjudged: share of examples in which each source has its own noise,
     noise_factor (a range, sampled log-uniformly) times as loud as sigma says: likelihoods leave samples in such states; the
     source that Dirac eliminates has the noise of all others, and without starting noise there is less than sigma says.
     text: a sentence encoder (engine/conditioning): examples are then recordings of line-ups with a sentence about each, `solo` the
-    share of lone players, `untold` the share without the sentence. `mixture` and `remix` do not apply.
+    share of lone players, `untold` the share without the sentence. `remix`, `mixture`, `mask`, `known`, `equalised`, `misjudged`,
+    `noise_factor` and `gain_spread_db` do not apply.
     checkpoint: steps between checkpoints.
     muon: move the matrices inside U-Nets by Muon, not AdamW. start: a model folder of the same network to go
     on from, relative to the file.
@@ -86,7 +90,12 @@ def read_config(path: Path) -> TrainConfig:
     for key in ("sources", "sigma", "noise_factor"):
         if key in table:
             table[key] = tuple(table[key])
+    deaf = table["network"] not in HEAR_MIXTURES
+    if deaf:
+        table.setdefault("mixture", 0.0)
     config = TrainConfig(**table)
+    if deaf and config.mixture:
+        raise DataError(f"{path} gives the network mixtures, which it does not hear.", "Leave `mixture` out, or say 0.")
     if config.known and not config.arguments.get("hears_known"):
         raise DataError(
             f"{path} tells the network what is known, which it does not hear.",

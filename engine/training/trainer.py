@@ -26,7 +26,7 @@ from engine.networks import LocalGaussian, build
 from engine.networks.local_gaussian import power
 from engine.networks.open_unmix import OpenUnmix
 from engine.networks.text_gaussian import TextGaussian
-from engine.training.config import TrainConfig, read_config
+from engine.training.config import HEAR_MIXTURES, TrainConfig, read_config
 from engine.training.examples import Examples
 from engine.training.line_ups import RECORDING, LineUps
 from engine.training.listening import Listener
@@ -121,7 +121,7 @@ def spec_of(config: TrainConfig) -> ModelSpec:
     sources = (RECORDING,) if config.text else config.sources
     return ModelSpec(
         sources, config.sample_rate, config.chunk, config.sigma_data, config.level, text=config.text,
-        conditional=config.network in ("local_gaussian", "open_unmix"),
+        conditional=config.network in HEAR_MIXTURES,
         hears_known=bool(config.arguments.get("hears_known")),
     )  # fmt: skip
 

@@ -209,6 +209,20 @@ def test_what_is_known_is_told_to_no_network_that_cannot_hear_it(config):
     assert "hears_known" in caught.value.hint
 
 
+def test_no_mixture_is_given_to_a_network_that_cannot_hear_it(config):
+    """It would see nothing but noise where the mixture is all there is to go by."""
+    assert Examples(read_config(config)).batch(0).has_mixture.any()
+    told = config.read_text().replace("local_gaussian", "msdm_unet")
+    config.write_text(told)
+    batch = Examples(read_config(config)).batch(0)
+    assert not batch.has_mixture.any()
+    assert batch.sigma.max() <= 1.0
+    config.write_text("mixture = 0.5\n" + told)
+    with pytest.raises(DataError, match="does not hear") as caught:
+        read_config(config)
+    assert "mixture" in caught.value.hint
+
+
 def test_a_checkpoint_of_another_optimizer_is_refused_with_a_way_on(config, tmp_path):
     losses_of(config, tmp_path / "run", stop_after=6)
     config.write_text("muon = true\n" + config.read_text())
