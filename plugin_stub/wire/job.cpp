@@ -38,11 +38,6 @@ void Job::submit(Link& link) {
     link.send(stemweave::submit(order_));
 }
 
-void Job::cancel(Link& link) {
-    link.send(stemweave::cancel(id()));
-    if (is_open()) end(JobState::cancelled);
-}
-
 void Job::handle(Link& link, const Message& message, const std::string& payload) {
     if (!is_open()) return;
     const std::string& type = message.type();

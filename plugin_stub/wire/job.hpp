@@ -37,7 +37,7 @@ class Job {
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);
-    void cancel(Link& link);
+    void cancel() { if (is_open()) end(JobState::cancelled); }
     // A message that names this job.
     void handle(Link& link, const Message& message, const std::string& payload);
     // The link is down: what is there stays, the rest comes when the server is back.

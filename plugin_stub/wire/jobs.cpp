@@ -155,9 +155,22 @@ std::optional<Order> Jobs::over(const Session& session) {
 void Jobs::begin(Server& server, std::unique_ptr<Job> job) {
     trouble_.clear();
     job_ = std::move(job);
-    kept_ = to_ask_again_ = false;
+    kept_ = asked_ = to_ask_again_ = false;
+    called_off_.erase(job_->id());
     player_.play(job_->stems());
-    if (server.is_connected()) job_->submit(server.link());
+    if (server.is_connected()) ask(server);
+}
+
+void Jobs::ask(Server& server) {
+    to_ask_again_ = false;
+    asked_ = true;
+    job_->submit(server.link());
+}
+
+void Jobs::call_off(Server& server) {
+    if (!asked_) return;
+    called_off_.insert(job_->id());
+    if (server.is_connected()) server.link().send(stemweave::cancel(job_->id()));
 }
 
 void Jobs::no_room() {
@@ -166,15 +179,21 @@ void Jobs::no_room() {
 
 void Jobs::cancel(Server& server) {
     if (!is_busy()) return;
-    job_->cancel(server.link());
+    job_->cancel();
+    call_off(server);
     player_.play(good_);
 }
 
 void Jobs::handle(Server& server, const Message& message, const std::string& payload) {
-    if (!job_ || message.text("job") != job_->id()) return;
+    const std::string& type = message.type();
+    if (type == "cancelled" || type == "done" || type == "error") called_off_.erase(message.text("job"));
+    if (!is_busy() || message.text("job") != job_->id()) return;
     job_->handle(server.link(), message, payload);
-    if (job_->state() == JobState::failed) trouble_ = job_->error();
-    if (!job_->is_open() && job_->state() != JobState::done) player_.play(good_);
+    if (is_busy() || job_->state() == JobState::done) return;
+    player_.play(good_);
+    if (job_->state() != JobState::failed) return;
+    trouble_ = job_->error();
+    if (type == "chunk") call_off(server);  // found here: the server goes on
 }
 
 void Jobs::wait() {
@@ -182,15 +201,15 @@ void Jobs::wait() {
 }
 
 void Jobs::resume(Server& server) {
+    for (const std::string& job : called_off_) server.link().send(stemweave::cancel(job));
     if (!is_busy()) return;
     to_ask_again_ = job_->givers() > 0;
-    if (!to_ask_again_) job_->submit(server.link());
+    if (!to_ask_again_) ask(server);
 }
 
 void Jobs::hear_of_tracks(Server& server, const Session& session) {
     if (!to_ask_again_ || !is_busy() || session.tracks().size() < job_->givers()) return;
-    to_ask_again_ = false;
-    job_->submit(server.link());
+    ask(server);
 }
 
 std::optional<std::string> Jobs::keep() {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,9 @@ class Jobs {
 
   private:
     void begin(Server& server, std::unique_ptr<Job> job);
+    void ask(Server& server);
+    // The server is to stop a job that has ended here.
+    void call_off(Server& server);
     // What a job over the session's tracks begins with; nothing, and trouble() says why, where there is none to be had.
     std::optional<Order> over(const Session& session);
     // Leaves of the stretch and of those stems what is not locked; false, and trouble() says so, where that is nothing.
@@ -84,7 +88,9 @@ class Jobs {
     Cache cache_;
     std::unique_ptr<Job> job_;
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
+    bool asked_ = false;  // a server may have the job
     bool to_ask_again_ = false;
+    std::set<std::string> called_off_;  // what no server has said the end of yet: a cut may take along what is said
     bool kept_ = false;
     std::optional<Recipe> gone_;  // of stems that a project was saved with
     bool has_track_ = false;      // that they were made of

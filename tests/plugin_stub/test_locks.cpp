@@ -99,7 +99,7 @@ TEST_CASE("stems are held only while a job needs what is locked of them") {
         Link link;  // to nobody
         const std::string accepted = "\x81\xa4type\xa8" "accepted";
         job.handle(link, *Message::read(accepted.data(), accepted.size()), "");
-        if (end.empty()) job.cancel(link);
+        if (end.empty()) job.cancel();
         else job.handle(link, *Message::read(end.data(), end.size()), "");
         CHECK_FALSE(job.is_open());
         CHECK(held.expired());

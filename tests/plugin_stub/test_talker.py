@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,54 @@ def test_garbage_from_the_server_does_no_harm(host):
         plugin.until("job", "failed")
         assert plugin.ask("status")["message"]
         assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
+
+
+class Acceptor:
+    """Says of every job that it runs, then `more` of it, and remembers what it was asked."""
+
+    def __init__(self, more: Callable[[str], list[list[bytes]]] = lambda _: []):
+        self.more = more
+        self.submitted: list[str] = []
+        self.cancelled: list[str] = []
+
+    def __call__(self, frames: list[bytes]) -> list[list[bytes]]:
+        message = protocol.decode(frames)[0]
+        if isinstance(message, protocol.Hello):
+            return [protocol.encode(protocol.Welcome(protocol.VERSION, "s", "1", ["m"], [], {}, []))]
+        if isinstance(message, protocol.Submit):
+            self.submitted.append(message.job)
+            return [protocol.encode(protocol.Accepted(message.job, "running", 0)), *self.more(message.job)]
+        if isinstance(message, protocol.Cancel):
+            self.cancelled.append(message.job)
+            return [protocol.encode(protocol.Cancelled(message.job))]
+        return [protocol.encode(protocol.Pong("s"))] if isinstance(message, protocol.Ping) else []
+
+
+def test_what_is_cancelled_while_the_link_is_down_is_cancelled_when_it_is_there_again(host):
+    port, server = free_port(), Acceptor()
+    with answering(port, server):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.record()
+        plugin.ask("separate")
+        plugin.until("job", "running")
+    plugin.ask("cancel")
+    plugin.until("job", "cancelled")
+    plugin.ask("separate")  # another
+    plugin.until("job", "waiting")
+    with answering(port, server):
+        until(lambda: len(server.submitted) == 2, "the other job")
+        assert server.cancelled == server.submitted[:1]  # before it
+
+
+def test_a_job_that_fails_here_is_cancelled_there(host):
+    port = free_port()
+    server = Acceptor(lambda job: [protocol.encode(protocol.Chunk(job, 0, 0, "bass"), b"damaged!")])
+    with answering(port, server):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.record()
+        plugin.ask("separate")
+        plugin.until("job", "failed")
+        until(lambda: server.cancelled == server.submitted, "the cancel")
 
 
 def test_the_plug_in_goes_at_once_while_a_job_runs(host):
