@@ -1,11 +1,13 @@
 """Audio files and arrays at the door: read, checked, resampled, written. Shapes are (channels, frames), float32, full scale 1."""
 
 import glob
+import io
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 BLOCK = 65_536  # frames read or written at once: libsndfile's Vorbis encoder overflows its stack on a whole song
 ABANDONED = 3600.0  # seconds after which nobody goes on writing a file
 WAV_LIMIT = 4_000_000_000  # bytes; RIFF sizes are 32 bits, RF64 goes on from there
+UNTOLD = 2**40  # frames that no file has: libsndfile does not know how many there are
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def open_audio(path: str | Path) -> Song:
         raise AudioError(f"{path} is a folder, not an audio file.", "Name a file in it.")
     with _Forward.opened(path) as file:
         channels, frames, rate = file.channels, file.frames, file.samplerate
+        if frames >= UNTOLD:
+            frames = file.count()
     if _riff_is_short(path):
         raise _ends_early(path, frames / rate)
     check_format(channels, frames, rate)
@@ -143,17 +148,65 @@ class _Forward(soundfile.SoundFile):
     def seekable(self) -> bool:
         return False
 
+    def count(self) -> int:
+        """How many frames there are, by reading all that are left."""
+        frames = 0
+        while read := len(self.read(BLOCK, "float32")):
+            frames += read
+        return frames
+
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator["_Forward"]:
-        """AudioError for what goes wrong inside."""
+        """AudioError for what goes wrong inside. An MP3 that does not say its length, which libsndfile then guesses and keeps to,
+        is opened as an endless one."""
         try:
-            with cls(path) as file:
+            with ExitStack() as files:
+                file = files.enter_context(cls(path))
+                if file.format == "MP3" and (start := _start_of_untold(path)) is not None:
+                    file = files.enter_context(cls(files.enter_context(_Endless(path, start))))
                 yield file
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise AudioError(
                 f"{path} is not an audio file that can be read: {error}.", "WAV, AIFF, FLAC, OGG and MP3 can be."
             ) from error
+
+
+class _Endless(io.FileIO):
+    """A file from `start` on, far larger than it is by what it says of its end."""
+
+    FAR = 2**50
+
+    def __init__(self, path: Path, start: int):
+        super().__init__(path)
+        self._start, self._at_end = start, False
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at_end = whence == os.SEEK_END
+        if not self._at_end:
+            super().seek(offset + (self._start if whence == os.SEEK_SET else 0), whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        return self.FAR if self._at_end else super().tell() - self._start
+
+
+def _start_of_untold(path: Path) -> int | None:
+    """Where the first frame of an MP3 begins that does not tell how many there are (Xing's and LAME's tag); None for one that
+    does."""
+    with open(path, "rb") as file:
+        start = 0
+        while (head := file.read(10))[:3] == b"ID3" and len(head) == 10:
+            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+            start += 10 + size + (10 if head[5] & 0x10 else 0)
+            file.seek(start)
+        head += file.read(4096)
+    told = re.search(rb"(?:Xing|Info)...(.)(....)", head, re.DOTALL)
+    if told and told[1][0] & 1 and any(told[2]):
+        return None
+    first = re.search(rb"\xff[\xe2-\xff]", head)
+    return start + first.start() if first else None
 
 
 def _blocks(path: Path, promised: int) -> Iterator[np.ndarray]:

@@ -31,6 +31,33 @@ def test_other_kinds_are_read(tmp_path, tone, kind):
     assert audio.samples.dtype == np.float32
 
 
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("before", [b"", b"ID3\x03\x00\x00\x00\x00\x03\x74" + bytes(500)])
+def test_an_mp3_that_does_not_say_its_length_is_read_to_its_end(tmp_path, mode, before):
+    """libsndfile goes by the bit rate of the first frame, here a quiet one."""
+    path, frames = tmp_path / "song.mp3", 8 * RATE
+    noise = 0.3 * np.random.default_rng(0).standard_normal((frames, 2))
+    noise[: frames // 2] *= 0.001
+    with soundfile.SoundFile(path, "w", RATE, 2, compression_level=0.5, bitrate_mode=mode) as file:
+        file.write(noise)
+    whole, encoded = read_audio(path).samples, path.read_bytes()
+    assert whole.shape == (2, frames), "what has the tag is told by it"
+    path.write_bytes(before + encoded[encoded.index(encoded[:2], 4) :])  # without its first frame, which is LAME's tag
+    song = open_audio(path)
+    assert frames <= song.frames < frames + 4 * 1152
+    late = song.samples()[:, 1105:][:, :frames]  # decoders are late by this, which the tag says too
+    np.testing.assert_allclose(late[:, 2000:], whole[:, 2000:], atol=1e-4)
+
+
+def test_a_flac_that_does_not_say_its_length_is_read_to_its_end(tmp_path, tone):
+    path = tmp_path / "stream.flac"
+    soundfile.write(path, tone.T, RATE)
+    wanted, content = read_audio(path).samples, bytearray(path.read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # 36 bits of STREAMINFO, as `flac` writes to a pipe
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_audio(path).samples, wanted)
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(AudioError, match="There is no file"):
         read_audio(tmp_path / "gone.wav")
