@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 EPS = 1e-8
 WINDOW, HOP = 4.0, 2.0  # seconds
@@ -31,13 +32,15 @@ def windows(samples: int, sample_rate: int) -> list[slice]:
 
 
 def half_width(values: Sequence[float] | np.ndarray) -> float:
-    """Of the 95 % interval of the mean of independent values (normal approximation); NaN for fewer than two."""
-    return float(1.96 * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+    """Of the 95 % interval of the mean of independent values, by Student's t; NaN for fewer than two."""
+    count = len(values)
+    return float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count)) if count > 1 else math.nan
 
 
-def jackknife(left_out: Sequence[float]) -> float:
-    """Half width of the 95 % interval of what is no mean, by its values without each of the independent parts (Tukey 1958)."""
-    return float(1.96 * math.sqrt(len(left_out) - 1) * np.std(left_out))
+def jackknife(left_out: Sequence[float] | np.ndarray) -> float:
+    """The same of what is no mean, by its values without each of the independent parts (Tukey 1958)."""
+    count = len(left_out)
+    return float(stdtrit(count - 1, 0.975) * math.sqrt(count - 1) * np.std(left_out)) if count > 1 else math.nan
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

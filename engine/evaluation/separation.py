@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.tracks import Tracks
-from engine.evaluation.metrics import half_width, is_silent, si_sdr_improvement, windows
+from engine.evaluation.metrics import half_width, is_silent, jackknife, si_sdr_improvement, windows
 from engine.models import Model
 from engine.pipeline import separate
 from engine.presets import Preset
@@ -37,15 +37,24 @@ class Report:
         return float(np.mean([self.improvement(source, with_silent) for source in self.sources]))
 
     def interval(self, source: str | None = None) -> float:
-        """Half width of the 95 % interval of the mean over tracks (each track's mean counts once), silent targets left out; of one
-        source or of all."""
-        return half_width(list(self.track_means(source).values()))
+        """Half width of the 95 % interval of one source's improvement or of the mean, silent targets left out. Tracks are
+        independent, the windows of one are not: so it is by what leaving out each track does to that very number."""
+        sources = self.sources if source is None else (source,)
+        counted = [row for row in self.rows if row[1] in sources and not row[3]]
+        tracks = list(dict.fromkeys(row[0] for row in counted))
+        sums, counts = np.zeros((2, len(tracks), len(sources)))
+        places = {track: place for place, track in enumerate(tracks)}
+        for track, name, value, _ in counted:
+            sums[places[track], sources.index(name)] += value
+            counts[places[track], sources.index(name)] += 1
+        with np.errstate(invalid="ignore"):  # without its only track there is no number, and no interval
+            return jackknife(((sums.sum(0) - sums) / (counts.sum(0) - counts)).mean(1))
 
-    def track_means(self, source: str | None = None) -> dict[str, float]:
-        """Mean improvement of each track, silent targets left out, of one source or of all."""
+    def track_means(self) -> dict[str, float]:
+        """Mean improvement of each track over all its windows and sources, silent targets left out."""
         tracks: dict[str, list[float]] = {}
-        for track, name, value, silent in self.rows:
-            if not silent and source in (None, name):
+        for track, _, value, silent in self.rows:
+            if not silent:
                 tracks.setdefault(track, []).append(value)
         return {track: float(np.mean(values)) for track, values in tracks.items()}
 
