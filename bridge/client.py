@@ -40,6 +40,9 @@ ADDRESS = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}"
 SILENT_AFTER = 10.0  # seconds without a word from the server after which it is given up
 KEPT_SILENT_AFTER = 60.0  # the same for a job that the server keeps, which a restart or a cable put back brings again
 LANE_FROM = 2**20  # bytes of audio for which a lane is worth being made
+HEARTBEATS = {"heartbeat_ivl": 1000, "heartbeat_timeout": 4000, "connect_timeout": 3000}
+"""Milliseconds, of the socket: a connection whose way is gone, as of a cable that was pulled, is left for a new one. TCP by itself
+would wait a quarter of an hour for it."""
 HINT = "Start one with: stemweave serve"
 
 
@@ -72,6 +75,8 @@ class Client:
         self._socket.linger = 0
         self._socket.identity = b"client-" + os.urandom(12)
         self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
+        for option, milliseconds in HEARTBEATS.items():
+            setattr(self._socket, option, milliseconds)
         self._lock = threading.Lock()  # a ZeroMQ socket may change threads, never be in two at once
         self._inbox: deque[tuple[Message, bytes | memoryview]] = deque()
         self._to_cancel: deque[str] = deque()

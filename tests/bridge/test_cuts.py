@@ -1,4 +1,4 @@
-"""A connection that is cut in mid-transfer, and a disk that is full: the job goes on, or says what is wrong."""
+"""A connection that is cut or falls silent in mid-transfer, and a disk that is full: the job goes on, or says what is wrong."""
 
 import threading
 import uuid
@@ -40,6 +40,20 @@ def test_a_link_cut_in_mid_transfer_costs_nothing(server, way, lane):
         np.testing.assert_array_equal(stems["one"], mixture / 2)
         assert starts == sorted(set(starts))
         assert sent(server) - before < 2 * mixture.nbytes + 2**22  # once, but for what was under way when it was cut
+    finally:
+        cutter.close()
+
+
+@pytest.mark.parametrize("way", [{"up": 3_000_000}, {"down": 9_000_000}, {"down": 40_000}])
+def test_a_link_that_falls_silent_without_an_end_is_left_for_a_new_one(server, way):
+    """As when the cable of a laptop is pulled that has Wi-Fi as well: nobody closes the connection."""
+    mixture = song(1_500_000, seed=1 + sum(way.values()))
+    cutter = Cutter(server.port, **way, freezes=True)
+    try:
+        with Client(f"tcp://127.0.0.1:{cutter.port}", lane=False) as client:
+            stems = client.separate(mixture, 44_100, overrides={"pause": 1})
+        assert cutter.cuts == 1
+        np.testing.assert_array_equal(stems["one"], mixture / 2)
     finally:
         cutter.close()
 
