@@ -5,8 +5,8 @@ import threading
 
 
 class Cutter:
-    """A TCP relay in front of a server that drops its first connection once it has carried `limit` bytes one way. freezes: it leaves
-    that open instead and lets nothing more through, either way."""
+    """A TCP relay in front of a server that drops its first connection once it has carried `limit` bytes one way. freezes: it
+    leaves that open instead and lets nothing more through, either way."""
 
     def __init__(self, port: int, up: int = 0, down: int = 0, freezes: bool = False):
         self.target, self.limits, self.cuts, self.freezes = port, {"up": up, "down": down}, 0, freezes
