@@ -20,6 +20,8 @@ DOMAIN = "stemweave"
 EVERY_ADDRESS = ("0.0.0.0", "*")
 AT_ONCE = 1000  # messages taken from one door before the next has its turn
 SHAKE_HANDS = 5000  # milliseconds a peer has to show that it is a client
+STILL_THERE = {"tcp_keepalive": 1, "tcp_keepalive_idle": 60, "tcp_keepalive_intvl": 15, "tcp_keepalive_cnt": 4}
+"""When a quiet connection is asked, and how often, before it is closed: a machine that vanished does not close its own."""
 
 
 class Doors:
@@ -53,6 +55,8 @@ class Doors:
         door.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
         door.setsockopt(zmq.SNDHWM, 4096)  # ROUTER drops what is beyond, unsaid: credit has to keep the audio far below
         door.setsockopt(zmq.RCVHWM, 8 * protocol.CREDIT)  # more than a client has credit for, and no flood fills memory
+        for option, value in STILL_THERE.items():
+            setattr(door, option, value)
         if pair:
             lock(door, pair)
         for host in hosts:

@@ -1,9 +1,12 @@
 """A connection that is cut or falls silent in mid-transfer, and a disk that is full: the job goes on, or says what is wrong."""
 
+import os
+import socket
 import threading
 import uuid
 
 import numpy as np
+import psutil
 import pytest
 from support.cutter import Cutter
 from support.servers import Speaker, song, until
@@ -56,6 +59,18 @@ def test_a_link_that_falls_silent_without_an_end_is_left_for_a_new_one(server, w
         np.testing.assert_array_equal(stems["one"], mixture / 2)
     finally:
         cutter.close()
+
+
+def test_the_server_asks_connections_that_are_quiet_whether_anybody_is_there(server):
+    """A machine that vanished closes none, and each takes a file of the server's."""
+    options = (socket.SO_KEEPALIVE, socket.SOL_SOCKET), (socket.TCP_KEEPINTVL, socket.IPPROTO_TCP)
+    with Speaker(server.port):
+        ends = [end for end in psutil.Process().net_connections("tcp") if end.raddr and end.laddr.port == server.port]
+        found = [socket.socket(fileno=os.dup(end.fd)) for end in ends]
+        asked = [tuple(end.getsockopt(level, option) for option, level in options) for end in found]
+        for end in found:
+            end.close()
+    assert set(asked) == {(1, 15)}
 
 
 def test_a_disk_without_room_fails_the_job_and_not_the_server(server, monkeypatch):
