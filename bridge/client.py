@@ -108,7 +108,8 @@ class Client:
         try:
             if not self._socket.closed:
                 self._send(Bye())
-                self._socket.linger = 200
+                heard = time.monotonic() - self._heard
+                self._socket.linger = 2000 if heard < 3 * protocol.PING_EVERY else 200  # who is gone takes no goodbye
         finally:
             self.close()
 
