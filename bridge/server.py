@@ -202,7 +202,7 @@ class Server:
         if self._osc:
             self._osc.close()
         self.metrics.close()
-        self._doors.close(linger=500 if self.closing else 0)
+        self._doors.close(linger=5000 if self.closing else 0)  # whoever reads has it long before
 
     @property
     def clients(self) -> int:
