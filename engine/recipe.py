@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from engine.audio import Song
 from engine.errors import AudioError
+from engine.headers import comment
 from engine.request import Request
 
 NAME = "recipe.json"
@@ -60,10 +60,9 @@ def read_recipe(path: Path) -> Recipe:
         if path.suffix == ".json":
             text = path.read_text()
         else:
-            with soundfile.SoundFile(path) as file:
-                text = file.comment
+            text = comment(path)
         return Recipe(**json.loads(text)["stemweave"])
-    except (OSError, soundfile.LibsndfileError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AudioError(
             f"{path} holds no recipe of stemweave's.", f"Name a stem it wrote, or the {NAME} beside it."
         ) from error
