@@ -30,6 +30,7 @@ class Delivery:
         self._doors.send(client, protocol.encode(message))
 
     def fail(self, client: bytes, code: str, message: str, hint: str = "", job: str = "") -> None:
+        message, hint = errors.sayable((message, hint))
         self.send(client, Error(code, message, hint, code in errors.RETRYABLE, job))
 
     def accepted(self, job: Job) -> None:

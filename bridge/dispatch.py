@@ -76,7 +76,10 @@ class Dispatch:
             job = self._worker.job
             if job is None or news[1] != job.id:
                 continue
-            self._event(job, *news)
+            try:
+                self._event(job, *news)
+            except Exception as error:  # one job's trouble, not everybody's
+                self.fail(job, errors.told_of(error))
 
     def _event(self, job: Job, kind: str, _id: str, *rest) -> None:
         if kind == "progress":

@@ -1,6 +1,7 @@
 """Errors on the wire: every error of the engine has a code here, and the bridge adds its own."""
 
 import logging
+from typing import TypeVar
 
 from engine import errors
 from engine.errors import StemweaveError
@@ -29,6 +30,8 @@ WORKER_DIED = "worker_died"
 FORBIDDEN = "forbidden"
 CLOSING = "closing"
 RETRYABLE = {WORKER_DIED, DAMAGED, CLOSING, "no_resource"}
+
+Told = TypeVar("Told")
 
 
 class BridgeError(StemweaveError):
@@ -87,6 +90,13 @@ def told_of(error: Exception) -> tuple[str, str, str]:
         return "no_resource", said, "Free some space on the server's disk, then try again."
     logging.getLogger("stemweave").error("fault in answering a message", exc_info=error)
     return INTERNAL, "The server made a mistake.", ""
+
+
+def sayable(told: Told) -> Told:
+    """Texts, also those within tuples and lists, that can be sent and put down: a file's name need not be UTF-8."""
+    if isinstance(told, str):
+        return told.encode(errors="replace").decode()  # type: ignore[return-value]
+    return type(told)(map(sayable, told)) if isinstance(told, tuple | list) else told
 
 
 def code_of(error: BaseException) -> str:

@@ -20,7 +20,7 @@ FILE = "jobs.sqlite"
 
 class Ledger:
     """The jobs of one folder, oldest first. One server at a time has it open: BridgeError for a second one, and for a file that is
-    no ledger. Writing raises OSError when the disk takes nothing more."""
+    no ledger. Writing raises OSError when the disk takes nothing more, or a row is none."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -46,8 +46,8 @@ class Ledger:
 
     def write(self, job: "Job", used: float) -> None:
         """Put down how a job stands; used: when it was last of use, in seconds since 1970."""
-        row = msgspec.msgpack.encode({key: getattr(job, key) for key in KEPT}, enc_hook=str)
         with _disk():
+            row = msgspec.msgpack.encode({key: getattr(job, key) for key in KEPT}, enc_hook=str)
             self._db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", (job.id, row, used))
 
     def erase(self, job: str) -> None:
@@ -79,8 +79,8 @@ KEPT = ("order", "state", "keep", "finished", "stems", "seconds", "digests", "er
 
 @contextmanager
 def _disk() -> "Iterator[None]":
-    """SQLite's word for a disk that is full or gone, as the OSError it is."""
+    """SQLite's words for a disk that is full, gone or damaged, and a text that is none, as the OSError that callers know."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise OSError(errno.ENOSPC, f"the ledger of jobs takes nothing: {error}") from error

@@ -251,7 +251,11 @@ class Server:
 
     def _deliver(self) -> None:
         for job in list(self.jobs.by_id.values()):
-            self._delivery.deliver(job)
+            try:
+                self._delivery.deliver(job)
+            except Exception as error:  # one job's trouble, not everybody's
+                self.worker.cancel(job)  # where it is at it
+                self._delivery.end(job, "failed", errors.told_of(error))
 
     def _wind_up(self) -> None:
         """Refuse what has not begun and would not outlive the server; once what runs has ended and its client has it, stop."""

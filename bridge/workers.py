@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bridge.costs import Peak
-from bridge.errors import DAMAGED, INTERNAL, BridgeError, code_of
+from bridge.errors import DAMAGED, INTERNAL, BridgeError, code_of, sayable
 from bridge.folders import Folders
 from bridge.jobs import CHUNKS, INPUT, Job, Order
 from bridge.protocol import Part
@@ -335,7 +335,7 @@ class Worker:
         """What the worker has reported since, ("died",) last when it is gone."""
         try:
             while self.connection.poll():
-                event = self.connection.recv()
+                event = sayable(self.connection.recv())
                 if event[0] == "ready":
                     self.ready, self.models, self.presets = True, event[1], event[2]
                 else:
