@@ -101,8 +101,9 @@ def evaluate(
     """Separate the mono mixtures of `folder` (Slakh's layout) and measure them at the tracks' own rate.
 
     A window counts when at least two sources sound in it (the authors' rule); windows whose target is silent are marked, for
-    they measure only how quiet the estimate is. limit: at most so many tracks; seconds: only the beginning of each.
-    on_track(done, of).
+    they measure only how quiet the estimate is. Where the authors separate chunks of 262144 samples that do not overlap, and
+    leave out what remains of a track after the last, here chunks overlap as in any job and all of a track is measured.
+    limit: at most so many tracks; seconds: only the beginning of each. on_track(done, of).
     """
     tracks = Tracks(folder)
     names = tracks.even(limit)
