@@ -10,8 +10,8 @@ LONGEST_COMMENT = 2**20  # bytes; libsndfile writes up to 51 kB
 
 
 def comment(path: Path) -> str:
-    """The comment in the file's metadata, "" where there is none. libsndfile reads none of a WAV that is longer than 2 kB. ValueError
-    or OSError for a file whose metadata cannot be read."""
+    """The comment in the file's metadata, "" where there is none. libsndfile reads none of a WAV that is longer than 2 kB.
+    ValueError or OSError for a file whose metadata cannot be read."""
     with open(path, "rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":

@@ -57,10 +57,7 @@ def fingerprint(audio: np.ndarray | Song) -> str:
 def read_recipe(path: Path) -> Recipe:
     """From a result, or from the recipe.json beside it. AudioError when there is none in it."""
     try:
-        if path.suffix == ".json":
-            text = path.read_text()
-        else:
-            text = comment(path)
+        text = path.read_text() if path.suffix == ".json" else comment(path)
         return Recipe(**json.loads(text)["stemweave"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AudioError(
