@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from engine.errors import ResourceError
+
 
 def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
     """`tensor`, of the processor, on `device`; to a GPU out of pinned memory, so that nobody waits while it is copied."""
@@ -11,11 +13,28 @@ def moved(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def is_here(device: str) -> bool:
-    """Whether this process can compute on it."""
+def check_device(device: str) -> None:
+    """ResourceError where torch has no such device here. A GPU is only counted: nothing is begun on it."""
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # the latter of a torch without CUDA
+        which = torch.device(device)
+        gpus = torch.cuda.device_count() if which.type == "cuda" else 0
+        if not gpus:
+            torch.empty(0, device=which)
+        elif (which.index or 0) >= gpus:
+            raise RuntimeError(f"GPUs are counted from 0, and there are {gpus}")
+    except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+        raise no_device(device, error) from error
+
+
+def no_device(device: str, error: Exception) -> ResourceError:
+    return ResourceError(f"torch cannot use the device '{device}': {error}", "See what there is: stemweave doctor")
+
+
+def is_here(device: str) -> bool:
+    """Whether this process has it."""
+    try:
+        check_device(device)
+    except ResourceError:
         return False
     return True
 

@@ -58,6 +58,10 @@ def serve(
     """Serve every task over ZeroMQ and OSC, until Ctrl-C."""
     from bridge.server import Server
 
+    if device != "cpu" and workers == "local":  # a cluster has others than this machine
+        from engine.devices import check_device
+
+        check_device(device)
     logs.write(log_json)
     spool = (jobs or platformdirs.user_data_path("stemweave") / "jobs" / str(port)).resolve()
     server = Server(

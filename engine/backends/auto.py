@@ -18,7 +18,7 @@ from engine.backends import BACKENDS, runs_on
 from engine.backends.exported import SLOW, cache, code, machine, made
 from engine.cards import Card
 from engine.denoiser import Denoiser
-from engine.devices import multiplies_bfloat16
+from engine.devices import check_device, multiplies_bfloat16
 from engine.errors import Cancelled, StemweaveError
 from engine.export import agreement
 from engine.networks.core import probe
@@ -49,7 +49,8 @@ class Choice:
 
 def choose(card: Card, device: str, cancelled: Asked = None) -> Choice:
     """The back end to take for this model on this device: remembered, else measured (once) and remembered. cancelled: asked before
-    each that is tried and each call; raises Cancelled, and nothing is remembered."""
+    each that is tried and each call; raises Cancelled, and nothing is remembered. ResourceError where there is no such device."""
+    check_device(device)
     choice = remembered(card, device)
     if choice is None:
         choice = measure(card, device, cancelled)

@@ -5,6 +5,7 @@ import torch
 
 from engine.cards import Card, load_network
 from engine.denoiser import Denoiser
+from engine.devices import no_device
 from engine.errors import ResourceError
 from engine.networks import as_denoiser
 from engine.networks.core import Rounded, core_of, replace_core
@@ -19,8 +20,7 @@ def eager(card: Card, device: str) -> Denoiser:
     try:
         network = load_network(card).to(device)
     except (RuntimeError, AssertionError) as error:
-        message = f"torch cannot use the device '{device}': {error}"
-        raise ResourceError(message, "See what there is: stemweave doctor") from error
+        raise no_device(device, error) from error
     return as_denoiser(network, card.spec)
 
 

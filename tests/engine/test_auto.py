@@ -12,6 +12,7 @@ from engine.backends.auto import Choice, choose, measure, remembered
 from engine.backends.exported import SLOW
 from engine.cards import read_card
 from engine.denoiser import Denoiser
+from engine.devices import is_here
 from engine.errors import Cancelled, ModelError, ResourceError
 from engine.models import load_model
 
@@ -182,6 +183,21 @@ def test_what_was_chosen_and_fails_later_is_told_and_torch_takes_over(card, monk
     assert "The library is gone" in caplog.text
     with pytest.raises(ResourceError, match="gone"):
         load_model(card.folder, backend="torch-bf16")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "cpu:x", ""])
+def test_a_device_that_is_not_there_is_told_as_ever(card, device):
+    for backend in ("auto", "torch"):
+        with pytest.raises(ResourceError, match=f"cannot use the device '{device}'"):
+            load_model(card.folder, device, backend)
+
+
+def test_a_gpu_beyond_those_there_are_is_told_before_it_is_asked_anything(card, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ResourceError, match="there are 2"):
+        choose(card, "cuda:2")
+    assert not is_here("cuda:2")
+    assert is_here("cuda:1")
 
 
 def test_a_model_that_cannot_be_loaded_at_all_is_told_as_ever(card):

@@ -236,6 +236,13 @@ def test_a_second_server_at_the_same_port_is_told_whose_it_is(refused, stemweave
     )
 
 
+def test_a_device_that_is_not_there_is_told_in_words(refused, stemweave, song):
+    for device in ("gpu", "cuda:99"):
+        words = f"torch cannot use the device '{device}'", "stemweave doctor"
+        refused(stemweave("serve", "--device", device, "--port", free_port(), "--osc-port", "0"), *words)
+        refused(separated(stemweave, song, "--device", device), *words)
+
+
 def test_a_server_stops_cleanly_when_told_to(served):
     _, process = served
     process.send_signal(signal.SIGTERM)
