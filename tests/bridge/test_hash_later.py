@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import threading
 import uuid
 
 import numpy as np
 import pytest
-from support.servers import Speaker, running, song, state_of, until
+from support.servers import PATIENCE, Speaker, running, song, state_of, until
 
 from bridge import proofs, protocol
 from bridge.bell import Bell
@@ -121,18 +122,20 @@ def test_what_was_ended_too_late_for_the_worker_to_hear_is_ended_all_the_same(se
 
 
 @pytest.mark.parametrize("why", ["a damaged chunk, late", "a stem that is gone"])
-def test_a_job_that_fails_while_it_is_computed_ends_once(server, why):
+def test_a_job_that_fails_while_it_is_computed_ends_once(server, why, tmp_path):
     ends, end = [], server._delivery.end
     server._delivery.end = lambda job, state, error=None: (ends.append(state), end(job, state, error))
     with Speaker(server.port) as speaker:
-        job = asked(speaker, overrides={"pause": 30})
+        job = asked(speaker, overrides={"hold": str(tmp_path / "go on")})
         speaker.say_chunk(job, 0, MUSIC)
         speaker.say(Whole(job, SHA256))
         speaker.hear(Progress)
+        until(lambda: 2 * server.jobs.by_id[job].finished > FRAMES, "the half, at which the worker waits")
         if why == "a stem that is gone":
-            until(lambda: gone(server, job), "a finished stem")
+            assert gone(server, job)
             speaker.say(Credit(job, 100))
             assert speaker.hear(Error, job).code == "no_resource"
+            (tmp_path / "go on").touch()
         else:
             header, payload = (bytes(frame) for frame in protocol.chunk(job, "", 0, PAYLOAD[:8]))
             speaker.socket.send_multipart([header, b"x" * len(payload)])
@@ -154,7 +157,7 @@ def test_a_job_that_is_done_and_whose_stems_go_is_counted_once(server):
 
 
 def gone(server, job: str):
-    """A finished stem that somebody tidied up, once there is one."""
+    """A finished stem that somebody tidied up."""
     for stem in server.jobs.by_id[job].stems:
         path = server.jobs.by_id[job].order.folder / f"{stem}.f32"
         path.unlink()
@@ -174,8 +177,9 @@ def test_what_was_told_late_is_kept_for_other_jobs_too(server, monkeypatch):
         assert SHA256 in server.jobs.audio.sizes
 
 
-def test_small_songs_do_not_wait_for_the_hash_of_a_long_one(tmp_path):
-    bell = Bell()
+def test_small_songs_do_not_wait_for_the_hash_of_a_long_one(tmp_path, monkeypatch):
+    bell, read, both = Bell(), proofs.Song.read, threading.Event()
+    monkeypatch.setattr(proofs.Song, "read", lambda song, room: both.wait(PATIENCE) and read(song, room))
     made = proofs.Proofs(bell)
     jobs = [Job(Order(name, "separate", {}, tmp_path / name), None, state="running") for name in ("long", "small")]
     content = [os.urandom(3 * proofs.TURN * proofs.BLOCK), os.urandom(100)]
@@ -183,6 +187,7 @@ def test_small_songs_do_not_wait_for_the_hash_of_a_long_one(tmp_path):
         job.order.folder.mkdir()
         (job.order.folder / INPUT).write_bytes(audio)
         made.put(job)
+    both.set()
     found: list = []
     until(lambda: found.extend(made.made()) or len(found) == 2, "both")
     made.close()
