@@ -44,11 +44,14 @@ def client(server):
         yield client
 
 
-def test_partial_stems_arrive_while_the_job_runs(server, client):
+def test_partial_stems_arrive_while_the_job_runs(server, client, tmp_path):
     states: list[dict[str, int]] = []
-    client.separate(
-        song(4000), 44_100, overrides={"pause": 200}, on_partial=lambda *_: states.append(server.jobs.count())
-    )
+
+    def look(*_: object) -> None:
+        states.append(server.jobs.count())
+        (tmp_path / "go on").touch()
+
+    client.separate(song(4000), 44_100, overrides={"hold": str(tmp_path / "go on")}, on_partial=look)
     assert states[0].get("running") == 1
 
 
@@ -166,6 +169,7 @@ def test_another_clients_job_cannot_be_cancelled_or_fed(server):
 
 
 def test_a_client_may_rest_between_jobs_longer_than_the_server_waits_for_the_silent(server, client, monkeypatch):
+    monkeypatch.setattr(protocol, "PING_EVERY", 0.05)
     monkeypatch.setattr(server, "gone_after", 2.0)
     client.separate(song(10), 44_100)
     time.sleep(server.gone_after + 1.5)
@@ -173,6 +177,7 @@ def test_a_client_may_rest_between_jobs_longer_than_the_server_waits_for_the_sil
 
 
 def test_a_slow_callback_does_not_lose_the_job(server, client, monkeypatch):
+    monkeypatch.setattr(protocol, "PING_EVERY", 0.05)
     monkeypatch.setattr(server, "gone_after", 2.0)
     slept: list[bool] = []
 
@@ -186,14 +191,14 @@ def test_a_slow_callback_does_not_lose_the_job(server, client, monkeypatch):
 
 def test_what_comes_while_the_server_is_held_up_is_no_silence(server, monkeypatch):
     """A disk that hangs for longer than silence is borne when a job's end is put down; meanwhile somebody gives a sign of life."""
-    note, held_up = server.jobs.note, []
+    note, held_up, said = server.jobs.note, threading.Event(), threading.Event()
 
     def slow(job: Job) -> None:
-        if job.state == "done" and not held_up:
-            held_up.append(job)
+        if job.state == "done" and not held_up.is_set():
             server._answers.heard.update(dict.fromkeys(server._answers.heard, time.monotonic()))
             monkeypatch.setattr(server, "gone_after", 2.0)
-            other.say(Ping())
+            held_up.set()
+            assert said.wait(PATIENCE)
             time.sleep(3.0)
         note(job)
 
@@ -201,6 +206,9 @@ def test_what_comes_while_the_server_is_held_up_is_no_silence(server, monkeypatc
         monkeypatch.setattr(server.jobs, "note", slow)
         speaker.say(Submit("slow", AudioShape(44_100, 2, 10, hashlib.sha256(song(10).T.tobytes()).hexdigest())))
         speaker.say_chunk("slow", 0, song(10))
+        assert held_up.wait(PATIENCE)
+        other.say(Ping())
+        said.set()
         assert isinstance(other.hear((Pong, Error)), Pong)
 
 
