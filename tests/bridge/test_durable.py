@@ -13,7 +13,7 @@ from bridge.client import Client
 from bridge.errors import BridgeError, RemoteError
 from bridge.jobs import Job, Jobs, Order
 from bridge.ports import free_port
-from bridge.protocol import Accepted, AudioShape, Bye, Chunk, Credit, Done, Error, Submit
+from bridge.protocol import Accepted, AudioShape, Bye, Cancel, Cancelled, Chunk, Credit, Done, Error, Submit
 from bridge.server import Server
 from engine.request import MIXTURE, Request
 
@@ -178,11 +178,11 @@ def test_who_asks_for_anothers_job_takes_it_over_and_the_other_is_told(server):
 
 def test_a_kept_job_that_is_cancelled_stays_cancelled(server):
     job, audio = str(uuid.uuid4()), song(4000)
-    submitted(server.port, job, audio, {"seed": 17}).close()
-    with Client(f"tcp://127.0.0.1:{server.port}") as client:
+    with submitted(server.port, job, audio, {"seed": 17}) as speaker:
         until(lambda: state_of(server, job) == "running", "a start")
-        server.cancel(server.jobs.by_id[job])
-        until(lambda: state_of(server, job) == "cancelled", "the end")
+        speaker.say(Cancel(job))
+        speaker.hear(Cancelled, job)
+    with Client(f"tcp://127.0.0.1:{server.port}") as client:
         assert client.status().jobs == {"cancelled": 1}
 
 

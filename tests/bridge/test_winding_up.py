@@ -10,7 +10,19 @@ from support.osc import Patch
 from support.servers import PATIENCE, Speaker, is_ready, killable, running, song, state_of, until
 
 from bridge.ports import free_port
-from bridge.protocol import Accepted, AudioShape, Chunk, Credit, Done, Error, Report, Status, Submit
+from bridge.protocol import (
+    Accepted,
+    AudioShape,
+    Cancel,
+    Cancelled,
+    Chunk,
+    Credit,
+    Done,
+    Error,
+    Report,
+    Status,
+    Submit,
+)  # fmt: skip
 
 MUSIC = song(5000)
 
@@ -67,7 +79,6 @@ def test_what_takes_too_long_is_told_or_begun_again_after_the_restart(tmp_path, 
         assert set(server.jobs.by_id) == ({job} if keep else set())
         if keep:
             until(lambda: state_of(server, job) == "running", "its second start")
-            server.cancel(server.jobs.by_id[job])
 
 
 def test_a_second_signal_does_not_wait():
@@ -89,5 +100,6 @@ def test_patches_are_told_too():
         server.drain()
         patch.send("/generate", "~/out", 1.0)
         assert patch.hear("/error")[0] == "closing"
-        server.cancel(server.jobs.by_id[job])
+        speaker.say(Cancel(job))
+        speaker.hear(Cancelled, job)
         speaker.close()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.servers import PATIENCE, Speaker, address, running, until
 
-from bridge.protocol import AudioShape, Credit, Submit
+from bridge.protocol import AudioShape, Cancel, Cancelled, Credit, Submit
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +30,11 @@ def busy():
             speaker.say_chunk(jobs[state], 0, audio if state != "uploading" else audio[:, :22_050])
             speaker.hear(Credit, jobs[state])
             until(lambda: server.jobs.by_id[jobs[state]].state == state, state)  # noqa: B023
+        until(lambda: server.jobs.by_id[jobs["running"]].fraction == 1.0, "its progress")
         yield server, jobs
-        server.cancel(server.jobs.by_id[jobs["queued"]])
-        server.cancel(server.jobs.by_id[jobs["running"]])
+        for state in ("queued", "running"):
+            speaker.say(Cancel(jobs[state]))
+            speaker.hear(Cancelled, jobs[state])
 
 
 def test_every_job_has_a_line_and_no_line_gives_a_whole_name(stemweave, busy):
