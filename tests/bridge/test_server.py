@@ -152,7 +152,8 @@ def test_a_client_that_vanishes_leaves_no_work_running():
     with running() as server:
         code = (
             "import numpy, sys; from bridge.client import Client\n"
-            f"Client('{address(server)}').separate(numpy.zeros((1, 9), 'f'), 44100, overrides={{'steps': 100000}})"
+            f"client = Client('{address(server)}', {PATIENCE})\n"
+            "client.separate(numpy.zeros((1, 9), 'f'), 44100, overrides={'steps': 100000})"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
         until(lambda: server.worker.job is not None, "the job to start")
@@ -160,7 +161,8 @@ def test_a_client_that_vanishes_leaves_no_work_running():
         process.wait()
         lose_the_silent(server)
         until(lambda: server.worker.job is None and not server.jobs.by_id, "the job to be dropped")
-        assert not [path for path in server.jobs.folder.iterdir() if path.is_dir() and path != server.jobs.audio.folder]
+        mine = server.jobs.audio.folder
+        until(lambda: not [path for path in server.jobs.folder.iterdir() if path.is_dir() and path != mine], "no audio")
 
 
 def test_the_same_uuid_twice_is_one_job(server):
@@ -171,7 +173,7 @@ def test_the_same_uuid_twice_is_one_job(server):
         again = client.separate(music, 44100, job=job, on_progress=calls.append)
         assert np.array_equal(first["one"], again["one"])
         assert not calls  # not computed again
-        assert len(server.jobs.by_id) == 1
+        until(lambda: len(server.jobs.by_id) == 1, "the goodbye of who came before")
 
 
 def test_two_clients_get_their_own_and_cannot_touch_each_others(server):

@@ -86,10 +86,20 @@ def running(target: str = HALVES, **options: Any) -> Iterator[Server]:
 
 
 def lose_the_silent(server: Server) -> None:
-    """What time does: whoever has said nothing is taken for gone. Before it returns, everybody is."""
-    usual, server.gone_after = server.gone_after, 0.0
-    until(lambda: not server._answers.heard, "the end of everybody")
-    server.gone_after = usual
+    """What time does: whoever has said nothing is taken for gone. Before it returns, everybody is, with what they leave behind."""
+    answers, alone = server._answers, threading.Event()
+    usual = answers.drop_the_gone
+
+    def drop_everybody(looked: float, after: float) -> None:
+        usual(looked, after if alone.is_set() else 0.0)
+        if not answers.heard:
+            alone.set()
+
+    answers.drop_the_gone = drop_everybody
+    try:
+        assert alone.wait(PATIENCE)
+    finally:
+        del answers.drop_the_gone
 
 
 SERVE = """
