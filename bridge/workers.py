@@ -90,10 +90,10 @@ def perform_order(desk: Desk) -> None:
     from engine.request import RESIDUAL, Request
 
     order, inside = desk.order, desk.folders.inside
-    preset, model = _prepared(desk)
+    preset, model, digest = _prepared(desk)
 
     def made_by(request: Request, paths: dict[str, Path]) -> Any:
-        return recipe_of(request, paths, preset.as_dict(), model.card.name, model.card.digest())
+        return recipe_of(request, paths, preset.as_dict(), model.card.name, digest)
 
     def how(request: Request) -> dict[str, Any]:
         finished = Finished(order.folder / CHUNKS, made_by(request, {}).text())
@@ -126,8 +126,8 @@ def perform_order(desk: Desk) -> None:
         desk.wrote(name, path)
 
 
-def _prepared(desk: Desk) -> tuple[Any, Any]:
-    """The preset of an order, with the back end that it comes to, and its model."""
+def _prepared(desk: Desk) -> tuple[Any, Any, str]:
+    """The preset of an order, with the back end that it comes to, its model, and the model's digest."""
     from engine.models import find_model
     from engine.presets import load_preset
 
@@ -136,9 +136,9 @@ def _prepared(desk: Desk) -> tuple[Any, Any]:
     preset = on_device(preset, desk.order.overrides, desk.order.device)
     if find_model(preset.model) == Path(preset.model):  # by its path, or by a name that is one in the current folder
         desk.folders.inside(preset.model)
-    model = _model(preset.model, preset.device, preset.backend, desk.cancelled)
+    model, digest = _model(preset.model, preset.device, preset.backend, desk.cancelled)
     desk.begin()
-    return replace(preset, backend=model.backend), model
+    return replace(preset, backend=model.backend), model, digest
 
 
 def on_device(preset: Any, overrides: dict[str, Any], device: str) -> Any:
@@ -172,17 +172,19 @@ def _spooled(order: Order) -> Any:
     return Request.of(order.audio.sample_rate, pieces.items(), channels=order.audio.channels, **order.settings)
 
 
-_loaded: dict[tuple[str, str, str], Any] = {}
+_loaded: dict[tuple[Any, ...], tuple[Any, str]] = {}
 
 
-def _model(name: str, device: str, backend: str, cancelled: Callable[[], bool]) -> Any:
-    """The model, kept for the next order that wants the same one."""
-    from engine.models import load_model
+def _model(name: str, device: str, backend: str, cancelled: Callable[[], bool]) -> tuple[Any, str]:
+    """The model and its digest when it was loaded; kept for the next order that wants the same one, unless it was replaced."""
+    from engine.cards import read_card
+    from engine.models import find_model, load_model
 
-    key = (name, device, backend)
+    key = (name, device, backend, read_card(find_model(name)).stamp())
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = load_model(name, device, backend, cancelled)
+        model = load_model(name, device, backend, cancelled)
+        _loaded[key] = model, model.card.digest()
     return _loaded[key]
 
 

@@ -42,6 +42,13 @@ class Card:
     def weights(self) -> Path:
         return self.folder / WEIGHTS
 
+    def stamp(self) -> tuple[int, ...]:
+        """Another one where card or weights were replaced since: when they were written, their sizes, and where they lie."""
+        there = [self.folder / part for part in (CARD, WEIGHTS) if (self.folder / part).exists()]
+        return tuple(
+            number for found in map(Path.stat, there) for number in (found.st_mtime_ns, found.st_size, found.st_ino)
+        )
+
     def digest(self) -> str:
         """SHA-256 over card and weights, hexadecimal: the identity a recipe records."""
         sha = hashlib.sha256()

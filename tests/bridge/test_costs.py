@@ -100,9 +100,9 @@ def test_a_peak_is_what_was_had_though_it_was_let_go(kept):
 def test_a_model_that_is_loaded_for_a_job_is_not_counted(monkeypatch):
     models = []
 
-    def load(*_: object) -> SimpleNamespace:
+    def load(*_: object) -> tuple[SimpleNamespace, str]:
         models.append(np.ones(300_000_000, np.uint8))
-        return SimpleNamespace(backend="torch")
+        return SimpleNamespace(backend="torch"), ""
 
     def run(desk: workers.Desk) -> None:
         workers._prepared(desk)
