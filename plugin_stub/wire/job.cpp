@@ -21,13 +21,17 @@ Job::Job(Audio track, const std::string& preset, int64_t seed, const std::string
     order_.audio.sample_rate = track.sample_rate;
     order_.audio.frames = frames_;
     order_.audio.sha256 = sha256_of(audio_.data(), audio_.size() * sizeof(float));
-    stems_ = std::make_shared<StemSet>(track.sample_rate, track.start, frames_);
+    make_stems(track.start);
 }
 
 Job::Job(Order order, size_t givers, Kept kept)
     : order_(std::move(order)), givers_(givers), kept_(std::move(kept)), frames_(order_.audio.frames) {
     order_.job = new_uuid();
-    stems_ = std::make_shared<StemSet>(order_.audio.sample_rate, order_.position, frames_);
+    make_stems(order_.position);
+}
+
+void Job::make_stems(int64_t start) {
+    stems_ = std::make_shared<StemSet>(order_.audio.sample_rate, start, frames_);
     for (int stem = 0; stem < kStems; ++stem) {
         if (kept_.any(stem) && !is_wanted(kStemNames[stem])) kept_.copy(stem, *stems_);
     }
@@ -36,6 +40,21 @@ Job::Job(Order order, size_t givers, Kept kept)
 void Job::submit(Link& link) {
     order_.have = filled_;
     link.send(stemweave::submit(order_));
+}
+
+bool Job::begin_anew() {
+    if (anew_) return false;
+    anew_ = true;
+    order_.job = new_uuid();
+    filled_.clear();
+    sums_.clear();
+    buses_.clear();
+    progress_ = 0.0;
+    state_ = JobState::waiting;
+    const int64_t start = stems_->start;
+    stems_.reset();  // never two of them
+    make_stems(start);
+    return true;
 }
 
 void Job::handle(Link& link, const Message& message, const std::string& payload) {

@@ -37,6 +37,8 @@ class Job {
 
     // Ask for it, or ask after it again: after a cut, or from a server that was restarted.
     void submit(Link& link);
+    // The same under another name, with stems of its own, of which nothing is there. False when that was done before.
+    bool begin_anew();
     void cancel() { if (is_open()) end(JobState::cancelled); }
     // A message that names this job.
     void handle(Link& link, const Message& message, const std::string& payload);
@@ -58,6 +60,7 @@ class Job {
     std::shared_ptr<StemSet> stems() const { return stems_; }
 
   private:
+    void make_stems(int64_t start);
     void upload(Link& link, int64_t chunks);
     void download(Link& link, const Message& message, const std::string& payload);
     void finish(const Message& message);
@@ -80,6 +83,7 @@ class Job {
     std::map<std::string, std::string> hashes_;
     JobState state_ = JobState::waiting;
     double progress_ = 0.0;
+    bool anew_ = false;
     std::string error_;
 };
 

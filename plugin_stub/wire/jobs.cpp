@@ -8,6 +8,8 @@
 namespace stemweave {
 namespace {
 
+// Longer than any track needs to notice that a server was gone, and to find it again.
+constexpr std::chrono::seconds kTracksComeBack{10};
 constexpr const char* kNothingYet =
     "Nothing was recorded yet at the host's sample rate, or only silence. Let the song play through this plug-in once, "
     "then ask again.";
@@ -188,6 +190,14 @@ void Jobs::handle(Server& server, const Message& message, const std::string& pay
     const std::string& type = message.type();
     if (type == "cancelled" || type == "done" || type == "error") called_off_.erase(message.text("job"));
     if (!is_busy() || message.text("job") != job_->id()) return;
+    if (type == "cancelled") {  // nobody here asked for it: the server took us for gone
+        player_.play(good_);    // which lets go of the stems that were begun
+        if (job_->begin_anew()) {
+            player_.play(job_->stems());
+            ask(server);
+            return;
+        }
+    }
     job_->handle(server.link(), message, payload);
     if (is_busy() || job_->state() == JobState::done) return;
     player_.play(good_);
@@ -204,12 +214,14 @@ void Jobs::resume(Server& server) {
     for (const std::string& job : called_off_) server.link().send(stemweave::cancel(job));
     if (!is_busy()) return;
     to_ask_again_ = job_->givers() > 0;
+    resumed_ = std::chrono::steady_clock::now();
     if (!to_ask_again_) ask(server);
 }
 
-void Jobs::hear_of_tracks(Server& server, const Session& session) {
-    if (!to_ask_again_ || !is_busy() || session.tracks().size() < job_->givers()) return;
-    ask(server);
+void Jobs::look_for_tracks(Server& server, const Session& session) {
+    if (!to_ask_again_ || !is_busy() || !server.is_connected()) return;
+    const bool waited = std::chrono::steady_clock::now() - resumed_ > kTracksComeBack;
+    if (waited || session.tracks().size() >= job_->givers()) ask(server);
 }
 
 std::optional<std::string> Jobs::keep() {

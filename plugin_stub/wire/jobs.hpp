@@ -2,6 +2,7 @@
 // it is done.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -49,8 +50,9 @@ class Jobs {
     void wait();
     // A server is there that knows nothing of the job.
     void resume(Server& server);
-    // The tracks of the session have changed: a job over them may have waited for that, at a server that was restarted.
-    void hear_of_tracks(Server& server, const Session& session);
+    // Now and then: a job over the session's tracks waits, where the link was down, for as many as there were, but not
+    // for good: one may have been taken out, or take no part any more.
+    void look_for_tracks(Server& server, const Session& session);
 
     // Puts a finished job's stems on disk, once: the recipe, or nothing where nothing has finished.
     std::optional<std::string> keep();
@@ -90,6 +92,7 @@ class Jobs {
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
     bool asked_ = false;  // a server may have the job
     bool to_ask_again_ = false;
+    std::chrono::steady_clock::time_point resumed_{};
     std::set<std::string> called_off_;  // what no server has said the end of yet: a cut may take along what is said
     bool kept_ = false;
     std::optional<Recipe> gone_;  // of stems that a project was saved with

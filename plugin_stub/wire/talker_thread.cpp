@@ -23,6 +23,7 @@ void Talker::Shared::run() {
         const bool came = listen();  // after the wishes: what was played before them belongs to the job
         core->player.collect();
         look_after_server();
+        jobs_.look_for_tracks(*server_, session_);
         announce();
         follow_settings();
         follow(asked);
@@ -167,7 +168,7 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
     case Server::News::other: break;
     }
     if (message.type() == "give") listen();  // all that was played until somebody asked for it
-    if (session_.handle(server_->link(), take(), message)) return jobs_.hear_of_tracks(*server_, session_);
+    if (session_.handle(server_->link(), take(), message)) return;
     jobs_.handle(*server_, message, payload);
 }
 

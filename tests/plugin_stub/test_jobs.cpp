@@ -147,6 +147,23 @@ TEST_CASE("a silent block far behind the song makes its job no longer, and silen
     CHECK(player.playing()->frames == 48000);
 }
 
+TEST_CASE("a job that is begun anew takes its stems from their beginning, on whatever buses they come then") {
+    Link link;
+    Job job = job_of_a_track();
+    job.handle(link, accepted(), "");
+    job.handle(link, chunk_of("vocals", 0), bytes_of(audio(0)));
+    const auto before = job.stems();
+    REQUIRE(job.begin_anew());
+    CHECK(job.id() != kId);
+    CHECK(job.state() == JobState::waiting);
+    CHECK(job.stems() != before);
+    serve({"bass", "drums"}, job, link);
+    REQUIRE(job.state() == JobState::done);
+    CHECK(job.stems()->audio[0] == audio(0));
+    CHECK(job.stems()->audio[1] == audio(1));
+    CHECK_FALSE(job.begin_anew());
+}
+
 TEST_CASE("a take that is done plays, also when a project was brought back meanwhile") {
     Takes takes;
     Player player;

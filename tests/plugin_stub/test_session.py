@@ -203,6 +203,17 @@ def test_an_accompaniment_asked_for_without_a_server_is_made_when_one_comes_and_
         assert_piano_plays(plugins[2])
 
 
+def test_an_accompaniment_does_not_wait_for_a_track_that_was_taken_out_while_the_server_was_gone(host, tmp_path):
+    port = free_port()
+    with killable(port, tmp_path, target="support.jobs:company"):
+        plugins = session_of_three(host, f"tcp://127.0.0.1:{port}")
+    plugins[2].ask("accompany")
+    assert plugins[2].until("job", "waiting")
+    plugins[0].close()
+    with killable(port, tmp_path, target="support.jobs:company"):
+        assert plugins[2].until("job", "done", "failed")["job"] == "done", plugins[2].ask("status")
+
+
 @pytest.mark.parametrize(
     ("task", "commands", "words"),
     [

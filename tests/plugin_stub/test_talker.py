@@ -258,6 +258,22 @@ def test_a_job_that_fails_here_is_cancelled_there(host):
         until(lambda: server.cancelled == server.submitted, "the cancel")
 
 
+def test_a_job_that_a_server_cancels_by_itself_is_begun_anew_once(host):
+    port = free_port()
+    server = Acceptor(lambda job: [protocol.encode(protocol.Cancelled(job))])  # it took the plug-in for gone
+    with answering(port, server):
+        plugin = host(f"tcp://127.0.0.1:{port}")
+        plugin.record()
+        plugin.ask("separate")
+        plugin.until("job", "cancelled")
+        assert len(set(server.submitted)) == 2
+        server.more = lambda job: [protocol.encode(protocol.Cancelled(job))] if len(server.submitted) == 3 else []
+        plugin.ask("separate")
+        until(lambda: len(set(server.submitted)) == 4, "the job under another name")
+        plugin.until("job", "running")
+        assert not server.cancelled
+
+
 def test_the_plug_in_goes_at_once_while_a_job_runs(host):
     with running() as server:
         plugin = host(f"tcp://127.0.0.1:{server.port}")
