@@ -24,7 +24,7 @@ from bridge.cli.options import (
 )  # fmt: skip
 from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
-from engine.presets import defaults
+from engine.presets import defaults, list_presets
 from engine.recipe import fingerprint, read_recipe
 from engine.request import AFTER, LIKE, MIXTURE
 
@@ -156,6 +156,8 @@ def redo(
     settings = defaults() | recipe.preset  # what was not there yet when it was made was as it is by default
     name = settings.pop("name")
     settings.pop("title")
+    if name not in {preset.name for preset in list_presets()}:  # it was read from a file
+        name = settings["task"]  # all of its settings are replaced
     card = checked(name, settings)[1]
     if card.digest() != recipe.model["sha256"]:
         raise ModelError(

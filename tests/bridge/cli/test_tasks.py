@@ -61,6 +61,22 @@ def test_a_recipe_from_before_a_setting_existed_is_what_it_was_then(stemweave, s
     assert made["stemweave"]["preset"]["emphasis"] == 1.0
 
 
+def test_what_was_made_by_a_preset_from_a_file_is_made_again_without_it(stemweave, served, stems):
+    """Here and by a server."""
+    mine = stems / "my take.toml"
+    mine.write_text('title = "Mine"\ntask = "accompany"\nsteps = 2\nsampler = "heun"\nemphasis = 1.5\nseed = 7\n')
+    process = stemweave("accompany", *ARGUMENTS["accompany"], "-o", "out", "--preset", mine, "--server", "none")
+    assert process.returncode == 0, process.stderr
+    mine.unlink()
+    for place in ("none", f"tcp://127.0.0.1:{served[0]}"):
+        again = stemweave("redo", "out/drums.wav", "-o", "again", "--server", place, "--overwrite")
+        assert again.returncode == 0, again.stderr
+        first, second = (
+            soundfile.read(stems / folder / "drums.wav", dtype="float32")[0] for folder in ("out", "again")
+        )
+        np.testing.assert_allclose(first, second, atol=0 if place == "none" else 1e-5)
+
+
 def test_a_server_gives_the_same(stemweave, served, stems):
     address = f"tcp://127.0.0.1:{served[0]}"
     for task in ("generate", "continue", "transition"):
