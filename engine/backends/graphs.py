@@ -16,8 +16,8 @@ KEPT = 4  # graphs of a core: each holds the memory of a call, and a song's chun
 WARM = 3  # calls before recording, as torch asks for
 
 Run = Callable[..., Tensor]
-Recorded = tuple[Callable[[], object], tuple[Tensor, ...], Tensor]
-"""How to play a call again, the tensors it reads, and the one it writes."""
+Recorded = tuple[tuple[Tensor, ...], Callable[[], object], Tensor]
+"""The tensors a call reads, how to play it again, and the tensor it writes."""
 
 
 def graph(card: Card, device: str) -> Denoiser:
@@ -79,17 +79,20 @@ class Graphs:
             if kind not in self.kept:
                 if len(self.kept) == KEPT:
                     del self.kept[next(iter(self.kept))]
-                self.kept[kind] = record(self.core, inputs)
-            play, own, found = self.kept[kind]
+                # A separation runs in inference mode; what is made there, guided calls outside of it could not write to.
+                with torch.inference_mode(False):
+                    own = tuple(tensor.detach().clone() for tensor in inputs)
+                self.kept[kind] = own, *record(self.core, own)
+            own, play, found = self.kept[kind]
             for mine, theirs in zip(own, inputs, strict=True):
                 mine.copy_(theirs)
             play()
             return found.clone()
 
 
-def record(core: Run, inputs: tuple[Tensor, ...]) -> Recorded:
-    """One call of the core as a CUDA graph of the current GPU, on tensors of its own."""
-    own, beside, here = tuple(tensor.clone() for tensor in inputs), torch.cuda.Stream(), torch.cuda.current_stream()
+def record(core: Run, own: tuple[Tensor, ...]) -> tuple[Callable[[], object], Tensor]:
+    """One call of the core on these tensors as a CUDA graph of the current GPU: how to play it again, and what it then writes."""
+    beside, here = torch.cuda.Stream(), torch.cuda.current_stream()
     beside.wait_stream(here)
     with torch.cuda.stream(beside):
         for _ in range(WARM):
@@ -98,4 +101,4 @@ def record(core: Run, inputs: tuple[Tensor, ...]) -> Recorded:
     recorded = torch.cuda.CUDAGraph()
     with torch.cuda.graph(recorded):
         found = core(*own)
-    return recorded.replay, own, found
+    return recorded.replay, found

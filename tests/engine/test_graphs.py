@@ -23,10 +23,12 @@ def recorded(monkeypatch):
     """Graphs of x + 2y whose recordings are plain calls, and the shapes that were recorded."""
     seen = []
 
-    def record(core, inputs):
-        seen.append(tuple(inputs[0].shape))
-        own, found = tuple(torch.full_like(tensor, torch.nan) for tensor in inputs), torch.empty_like(inputs[0])
-        return lambda: torch.add(own[0], own[1], alpha=2, out=found), own, found
+    def record(core, own):
+        seen.append(tuple(own[0].shape))
+        found = torch.empty_like(own[0])
+        for tensor in own:
+            tensor.fill_(torch.nan)
+        return lambda: found.data.copy_(torch.add(own[0], own[1], alpha=2)), found
 
     monkeypatch.setattr(graphs, "record", record)
     return Graphs(None), seen
@@ -39,6 +41,16 @@ def test_a_recording_is_played_on_what_is_given_and_what_it_gave_before_stays(re
     torch.testing.assert_close(first, x + 2 * y)
     torch.testing.assert_close(second, y + 2 * x)
     assert seen == [(2, 3)]
+
+
+def test_what_was_recorded_in_inference_mode_is_played_outside_of_it(recorded):
+    """A separation runs in it, and what is filled in does not."""
+    played, seen = recorded
+    x = torch.randn(2, 3)
+    for mode in (torch.inference_mode, torch.no_grad, torch.inference_mode):
+        with mode():
+            torch.testing.assert_close(played(x, x), 3 * x)
+    assert len(seen) == 1
 
 
 def test_every_shape_is_recorded_once_and_only_so_many_are_kept(recorded):
