@@ -390,6 +390,7 @@ class Answers:
                 continue
             if job.state == "running":
                 self._server.cancel(job)
+                job.left = True
                 continue
             if job.state in OPEN:
                 self._delivery.end(job, "cancelled")  # or the queue would still give it to the worker

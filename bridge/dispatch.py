@@ -37,7 +37,7 @@ class Dispatch:
 
     def cancel(self, job: Job) -> None:
         """At once where it waits or is only sent, else between two steps of the sampler."""
-        job.unwanted = True
+        job.unwanted, job.left = True, False
         if job is self._worker.job:
             self._worker.cancel(job)
         elif job.state in OPEN:
@@ -54,6 +54,13 @@ class Dispatch:
             self._worker.cancel(job)
         elif job.state in OPEN:
             self._delivery.end(job, "failed", refusal)
+
+    def _back(self, job: Job) -> bool:
+        """Whether who left it has come for it again, before it had stopped: nobody asked for its end."""
+        if not job.left or job.owner is None:
+            return False
+        job.unwanted = job.left = False
+        return True
 
     def judge(self, job: Job) -> None:
         """It is done once it is computed and of the audio that was announced, and fails as soon as that is known to be another."""
@@ -96,6 +103,7 @@ class Dispatch:
             self._worker.job = None
             if job.state not in OPEN:  # it was ended meanwhile: a stem was gone
                 return
+            back = self._back(job)
             if job.refusal:
                 self._delivery.end(job, "failed", job.refusal)
             elif kind == "done":
@@ -104,6 +112,8 @@ class Dispatch:
                 if job.tries == 1:
                     self._costs.learn(job.order, job.seconds, memory, len(job.stems))
                 self.judge(job)
+            elif kind == "cancelled" and back:  # what is finished of it is there still
+                self._jobs.enqueue(job, first=True)
             elif kind == "cancelled":
                 self._delivery.end(job, "cancelled")
             else:
@@ -124,6 +134,8 @@ class Dispatch:
             return
         if lost.refusal:
             self._delivery.end(lost, "failed", lost.refusal)
+        elif self._back(lost):
+            self._jobs.enqueue(lost, first=True)
         elif lost.unwanted:
             self._delivery.end(lost, "cancelled")
         elif lost.tries < TRIES:

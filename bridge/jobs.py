@@ -98,6 +98,7 @@ class Job:
     error: tuple[str, str, str] | None = None  # code, message, hint
     refusal: tuple[str, str, str] | None = None
     unwanted: bool = False  # cancelled, or its client is gone: not to be tried again
+    left: bool = False  # unwanted for no other reason than that its client was gone
     checked: float = -inf  # when its audio was found to be what was announced, by this server's clock
     announced: bool = False  # the client was told how it ended
     asked: float = field(default_factory=time.monotonic)  # when, by this server's clock
