@@ -3,7 +3,6 @@
 import glob
 import io
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ import soundfile
 import soxr
 
 from engine.errors import AudioError, ResourceError
+from engine.headers import is_short, start_of_untold
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 BLOCK = 65_536  # frames read or written at once: libsndfile's Vorbis encoder overflows its stack on a whole song
@@ -114,7 +114,7 @@ def open_audio(path: str | Path) -> Song:
         channels, frames, rate = file.channels, file.frames, file.samplerate
         if frames >= UNTOLD:
             frames = file.count()
-    if _riff_is_short(path):
+    if is_short(path):
         raise _ends_early(path, frames / rate)
     check_format(channels, frames, rate)
     return Song(channels, frames, rate, lambda: _blocks(path, frames))
@@ -163,7 +163,7 @@ class _Forward(soundfile.SoundFile):
         try:
             with ExitStack() as files:
                 file = files.enter_context(cls(path))
-                if file.format == "MP3" and (start := _start_of_untold(path)) is not None:
+                if file.format == "MP3" and (start := start_of_untold(path)) is not None:
                     file = files.enter_context(cls(files.enter_context(_Endless(path, start))))
                 yield file
         except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -192,23 +192,6 @@ class _Endless(io.FileIO):
         return self.FAR if self._at_end else super().tell() - self._start
 
 
-def _start_of_untold(path: Path) -> int | None:
-    """Where the first frame of an MP3 begins that does not tell how many there are (Xing's and LAME's tag); None for one that
-    does."""
-    with open(path, "rb") as file:
-        start = 0
-        while (head := file.read(10))[:3] == b"ID3" and len(head) == 10:
-            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-            start += 10 + size + (10 if head[5] & 0x10 else 0)
-            file.seek(start)
-        head += file.read(4096)
-    told = re.search(rb"(?:Xing|Info)...(.)(....)", head, re.DOTALL)
-    if told and told[1][0] & 1 and any(told[2]):
-        return None
-    first = re.search(rb"\xff[\xe2-\xff]", head)
-    return start + first.start() if first else None
-
-
 def _blocks(path: Path, promised: int) -> Iterator[np.ndarray]:
     read = 0
     with _Forward.opened(path) as file:
@@ -225,17 +208,6 @@ def _ends_early(path: Path, seconds: float) -> AudioError:
         f"{path} ends early: only {seconds:.2f} s of it are there.",
         "The copy or the export was cut off; make it again.",
     )
-
-
-def _riff_is_short(path: Path) -> bool:
-    """Whether a WAV's header promises more bytes than the file has, which libsndfile passes over in silence."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return False
-    promised = int.from_bytes(head[4:8], "little") + 8
-    unknown = promised >= 0xFFFF_FFF0 or promised <= 8  # written by a stream that could not seek back
-    return not unknown and promised > path.stat().st_size + 1  # some writers forget the last padding byte
 
 
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int, comment: str = "") -> Path:

@@ -1,5 +1,6 @@
 """What the headers of audio files say that libsndfile passes over."""
 
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -7,6 +8,8 @@ import soundfile
 
 MOST_CHUNKS = 1000  # that are looked at: a file may be made of nothing else
 LONGEST_COMMENT = 2**20  # bytes; libsndfile writes up to 51 kB
+SONY_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"  # a W64 begins so
+LARGEST_PAGE = 65_307  # bytes of an Ogg page
 
 
 def comment(path: Path) -> str:
@@ -43,3 +46,61 @@ def _comment_of_wave(file: BinaryIO) -> str:
             size = min(large, 2**62)
         file.seek(start + size + size % 2)
     return ""
+
+
+def is_short(path: Path) -> bool:
+    """Whether a file was cut off, which libsndfile passes over in silence: its header promises more bytes than there are, or its
+    last page is not the last."""
+    there = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(28)
+        if head[:4] == b"OggS":
+            file.seek(max(0, there - LARGEST_PAGE))
+            return not _ends_a_stream(file.read())
+    return _promised(head) > there + 1  # some writers forget the last padding byte
+
+
+def _promised(head: bytes) -> int:
+    """Bytes of a whole file that begins so; 0 where it does not say, as one that was written to a pipe."""
+    kind, form = head[:4], head[8:12]
+    if kind == b"RF64" and head[12:16] == b"ds64":
+        promised = int.from_bytes(head[20:28], "little") + 8
+        return promised if promised < 2**63 else 0
+    if head[:16] == SONY_RIFF:
+        return int.from_bytes(head[16:24], "little")
+    if kind == b"RIFF" and form == b"WAVE":
+        promised = int.from_bytes(head[4:8], "little") + 8
+    elif kind == b"FORM" and form in (b"AIFF", b"AIFC"):
+        promised = int.from_bytes(head[4:8], "big") + 8
+    elif kind == b".snd":
+        promised = int.from_bytes(head[4:8], "big") + int.from_bytes(form, "big")
+    else:
+        return 0
+    of_a_pipe = promised >= 0xFFFF_FFF0 or 0x7FFF_F000 <= promised < 0x7FFF_F100  # the latter SoX writes
+    return 0 if of_a_pipe else promised
+
+
+def _ends_a_stream(tail: bytes) -> bool:
+    """Whether the last Ogg page in the end of a file is whole and says that it is its stream's last."""
+    page = tail[tail.rfind(b"OggS\0") :]
+    if len(page) < 27:
+        return False
+    size = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return size <= len(page) and bool(page[5] & 4)
+
+
+def start_of_untold(path: Path) -> int | None:
+    """Where the first frame of an MP3 begins that does not tell how many there are (Xing's and LAME's tag); None for one that
+    does."""
+    with open(path, "rb") as file:
+        start = 0
+        while (head := file.read(10))[:3] == b"ID3" and len(head) == 10:
+            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+            start += 10 + size + (10 if head[5] & 0x10 else 0)
+            file.seek(start)
+        head += file.read(4096)
+    told = re.search(rb"(?:Xing|Info)...(.)(....)", head, re.DOTALL)
+    if told and told[1][0] & 1 and any(told[2]):
+        return None
+    first = re.search(rb"\xff[\xe2-\xff]", head)
+    return start + first.start() if first else None

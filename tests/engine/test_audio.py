@@ -74,21 +74,41 @@ def test_a_folder(tmp_path):
         read_audio(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["wav", "flac"])
-@pytest.mark.parametrize("keep", [0.3, 0.9])
-def test_a_truncated_file(tmp_path, tone, kind, keep):
+CUT = [("wav", {}), ("flac", {}), ("aiff", {}), ("aiff", {"subtype": "FLOAT"}), ("au", {}), ("w64", {}), ("mp3", {})]
+CUT += [("wav", {"format": "RF64"}), ("ogg", {}), ("opus", {"format": "OGG", "subtype": "OPUS"})]
+
+
+@pytest.mark.parametrize(("kind", "how"), CUT)
+def test_a_truncated_file(tmp_path, tone, kind, how):
     path = tmp_path / f"cut.{kind}"
-    soundfile.write(path, tone.T + 0.01 * np.random.default_rng(0).standard_normal(tone.T.shape), RATE)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
-    with pytest.raises(AudioError, match="ends early|not an audio file"):
+    noisy = tone.T + 0.01 * np.random.default_rng(0).standard_normal(tone.T.shape)
+    soundfile.write(path, noisy, 48_000 if kind == "opus" else RATE, **how)
+    assert read_audio(path).samples.shape == tone.shape
+    whole = path.read_bytes()
+    for keep in (0.3, 0.6, 0.9, 0.999):
+        path.write_bytes(whole[: int(len(whole) * keep)])
+        with pytest.raises(AudioError, match="ends early|not an audio file"):
+            read_audio(path)
+
+
+def test_a_second_ogg_stream_that_is_cut_off_behind_a_whole_one(tmp_path, tone):
+    path = tmp_path / "cut.ogg"
+    soundfile.write(path, tone.T, RATE)
+    path.write_bytes(path.read_bytes() * 2)
+    assert read_audio(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(AudioError, match="ends early"):
         read_audio(path)
 
 
-def test_a_wav_whose_length_was_never_filled_in_is_read(tmp_path, tone):
-    path = tmp_path / "stream.wav"
+@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0xFFFF_FFFF])
+@pytest.mark.parametrize(("kind", "at", "order"), [("wav", 4, "little"), ("aiff", 4, "big")])
+def test_a_file_whose_length_was_never_filled_in_is_read(tmp_path, tone, kind, at, order, length):
+    """It was written to a pipe: programs put nothing there, or as much as fits."""
+    path = tmp_path / f"stream.{kind}"
     soundfile.write(path, tone.T, RATE)
     content = bytearray(path.read_bytes())
-    content[4:8] = b"\xff\xff\xff\xff"
+    content[at : at + 4] = length.to_bytes(4, order)
     path.write_bytes(content)
     assert read_audio(path).samples.shape == tone.shape
 
