@@ -7,7 +7,7 @@ from bridge import errors
 from bridge.costs import Costs
 from bridge.delivery import Delivery
 from bridge.errors import BridgeError
-from bridge.jobs import OPEN, TRIES, Job, Jobs
+from bridge.jobs import LIVES, OPEN, TRIES, Job, Jobs
 from bridge.limits import Refusal
 from bridge.logs import event
 from bridge.metrics import Metrics
@@ -16,6 +16,11 @@ from bridge.workers import DIED, Worker
 log = logging.getLogger("stemweave")
 
 UPLOAD_DAMAGED = (errors.DAMAGED, "The audio was damaged on the way to the server.", "Send it again.")
+FATAL = (
+    errors.WORKER_DIED,
+    f"The server was killed {LIVES} times while it worked on this job.",
+    "Close other programs there to free memory, or try a shorter song.",
+)
 STARTS = 3  # times in a row a worker may die before it was ready
 
 
@@ -29,8 +34,12 @@ class Dispatch:
     def give(self) -> None:
         """The next job to the worker, where it has none."""
         if self._worker.idle and (job := self._jobs.next()) is not None:
+            if self._jobs.lasting(job) and job.tries >= LIVES:
+                self._delivery.end(job, "failed", FATAL)
+                return
             try:
                 self._worker.give(job)
+                self._jobs.note(job)
                 event("job begun", job.id, job.owner, tries=job.tries, waited_seconds=time.monotonic() - job.asked)
             except OSError:
                 self._worker_died()

@@ -30,6 +30,7 @@ log = logging.getLogger("stemweave")
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
+LIVES = 3  # tries of one that is kept, by servers that were killed meanwhile: it may be what kills them
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
 MOST_AUDIO = 1000  # pieces of audio that no job has
@@ -386,8 +387,8 @@ class Jobs:
     def count(self) -> dict[str, int]:
         return dict(Counter(job.state for job in list(self.by_id.values())))  # whole, whichever thread asks
 
-    def close(self) -> None:
-        """What is kept stays."""
+    def close(self, orderly: bool = True) -> None:
+        """What is kept stays. orderly: what runs has nothing to do with it, and its try does not count."""
         if self._spool:
             self._spool.close()
         if self._ledger is None:
@@ -395,4 +396,7 @@ class Jobs:
         for job in list(self.by_id.values()):
             if not job.keep:
                 self.forget(job)
+            elif orderly and job.state == "running":
+                job.tries -= 1
+                self.note(job)
         self._ledger.close()

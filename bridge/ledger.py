@@ -55,7 +55,8 @@ class Ledger:
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
     def read(self) -> "Iterator[tuple[Job, float]]":
-        """All jobs as they were put down, and when each was last of use. A row of another version is passed over."""
+        """All jobs as they were put down, and when each was last of use. What an older version did not put down is as at first; a
+        row that is none is passed over."""
         from bridge.jobs import Job, Order
 
         for row, used in self._db.execute("SELECT row, used FROM jobs ORDER BY used").fetchall():
@@ -63,7 +64,7 @@ class Ledger:
                 table = msgspec.msgpack.decode(row)
                 order = msgspec.convert(table.pop("order"), Order, dec_hook=lambda kind, value: kind(value))
                 order.settings["wanted"] = tuple(order.settings.get("wanted", ()))
-                job = Job(order, None, **{key: table[key] for key in KEPT if key != "order"})
+                job = Job(order, None, **{key: table[key] for key in KEPT if key in table})
             except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
                 continue
             job.stems, job.error = tuple(job.stems), tuple(job.error) if job.error else None  # type: ignore[assignment]
@@ -73,7 +74,7 @@ class Ledger:
         self._db.close()
 
 
-KEPT = ("order", "state", "keep", "finished", "stems", "seconds", "digests", "error")
+KEPT = ("order", "state", "keep", "tries", "finished", "stems", "seconds", "digests", "error")
 """Fields of a job that outlive the server; the rest is of the connection, or can be found again."""
 
 

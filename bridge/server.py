@@ -168,7 +168,7 @@ class Server:
         self._bell.close()
         self._hang_up()
         self._lanes.close()
-        self.jobs.close()
+        self.jobs.close(orderly=self._stop.is_set())
 
     def _advertise(self, osc: OscEndpoint) -> None:
         """On loopback nobody needs to be told where: the ports are always the same."""
