@@ -32,6 +32,8 @@ ITEMS, SAMPLES = 2, 32768  # of the probe: songs come in batches, whose items so
 ROUNDS = 3
 BUDGET = 30.0  # seconds, after which no other is begun with: somebody waits for the job
 HOPELESS = 3.0  # times the reference: not tried any further
+BUSY = "the machine was too busy"
+AGAIN = 3600.0  # seconds, after which what was found on a busy machine is measured again
 GAIN = 1.1  # times faster than the reference, or it stays
 ANEW = {"torch-compiled"}
 AGREEMENT = 30.0
@@ -66,10 +68,16 @@ def remembered(card: Card, device: str) -> Choice | None:
     if size > LARGE:
         return Choice(REFERENCE, "the model is too large to try others unasked", {})
     try:
-        choice = Choice(**json.loads(_place(card, device).read_text(encoding="utf-8")))
+        place = _place(card, device)
+        choice, age = Choice(**json.loads(place.read_text(encoding="utf-8"))), time.time() - place.stat().st_mtime
     except (OSError, ValueError, TypeError):
         return None
-    return choice if choice.backend in BACKENDS else None
+    return choice if choice.backend in BACKENDS and not (_hurried(choice.others) and age > AGAIN) else None
+
+
+def _hurried(others: dict[str, str]) -> bool:
+    """Whether some were not tried for want of time."""
+    return any(BUSY in found for found in others.values())
 
 
 @torch.no_grad()
@@ -108,7 +116,7 @@ def measure(card: Card, device: str, cancelled: Asked = None) -> Choice:
 def _untried(card: Card, device: str, name: str, started: float) -> str:
     """Why it is not even begun with; nothing where it is."""
     if time.perf_counter() - started > BUDGET:
-        return "the machine was too busy"
+        return BUSY
     if name.endswith("-bf16") and not multiplies_bfloat16(torch.device(device)):
         return "the processor has no bfloat16 and takes many times as long to imitate it"
     if name in SLOW and not made(card, device, name):
@@ -138,7 +146,7 @@ def _fastest(
     }
     best = max(ratios, key=lambda name: ratios[name])
     if ratios[best] < GAIN:
-        return Choice(REFERENCE, "no other is faster", others)
+        return Choice(REFERENCE, f"{BUSY} to try others" if _hurried(others) else "no other is faster", others)
     return Choice(best, others[best], others)
 
 

@@ -10,6 +10,9 @@ import os
 import platform
 import shutil
 import tempfile
+import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -51,6 +54,9 @@ SLOW = {"aoti": ("aoti", "fp32")}
 """What takes too long to make while somebody waits: (format, precision) by back end."""
 
 
+UNUSED = 7 * 86_400.0  # seconds after which nobody goes back to another version of the code or of torch
+
+
 def made(card: Card, device: str, backend: str) -> bool:
     """Whether one of SLOW lies in the cache, made for somebody who asked for it."""
     return _folder(card, device, *SLOW[backend]).exists()
@@ -89,6 +95,8 @@ def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, pre
     folder = _folder(card, device, format, precision)
     path = folder / f"core{FORMATS[format].suffix}"
     if folder.exists():
+        with suppress(OSError):  # the cache may be somebody else's
+            os.utime(folder)  # so that those nobody uses are told
         try:
             return FORMATS[format].open(path, device)[0]
         except ModelError:
@@ -97,15 +105,21 @@ def _open_or_write(card: Card, denoiser: Denoiser, device: str, format: str, pre
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as new:
         write_core(card, denoiser, format, precision, Path(new) / path.name)
         _publish(Path(new), folder)
+    _prune(folder.parent)
     return FORMATS[format].open(path, device)[0]
 
 
 def _folder(card: Card, device: str, format: str, precision: str) -> Path:
     """Of one export. What is compiled fits the machine it is compiled on, and cache folders may be shared between machines."""
-    kind, made_by = device.partition(":")[0], f"{code()[:16]}-torch{torch.__version__}"
+    kind, made_by = device.partition(":")[0], version()
     if format == "aoti":
         made_by += f"-{hashlib.sha256(repr(machine(device)).encode()).hexdigest()[:16]}"
     return cache() / "exports" / f"{card.digest()[:32]}-{format}-{precision}-{kind}-{made_by}"
+
+
+def version() -> str:
+    """Of the code and of torch, as the name of each export has it."""
+    return f"{code()[:16]}-torch{torch.__version__}"
 
 
 def machine(device: str) -> tuple[object, ...]:
@@ -141,3 +155,12 @@ def _publish(new: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
+
+
+def _prune(exports: Path) -> None:
+    """Drop what other versions made, and what a killed program left half made, once nobody used it for long. What a process has
+    open it can still read, or else (Windows) it cannot be renamed and stays."""
+    for folder in exports.iterdir():
+        with suppress(OSError):
+            if version() not in folder.name and time.time() - folder.stat().st_mtime > UNUSED:
+                shutil.rmtree(folder.rename(exports / f".gone-{uuid.uuid4()}"))

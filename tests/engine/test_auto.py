@@ -1,6 +1,7 @@
 """`auto`: the fastest back end whose stems are near enough, found once, remembered, and never a reason to fail."""
 
 import logging
+import os
 
 import pytest
 import torch
@@ -85,6 +86,18 @@ def test_on_a_machine_too_busy_to_measure_torch_stays(card, offered, monkeypatch
     monkeypatch.setattr(auto, "BUDGET", -1.0)
     choice = measure(card, "cpu")
     assert (choice.backend, choice.others) == ("torch", {"quick": "not tried: the machine was too busy"})
+    assert choice.reason == "the machine was too busy to try others"
+
+
+def test_what_was_found_on_a_busy_machine_is_soon_measured_again(card, offered, monkeypatch):
+    offered(1.0, quick=(0.5, 0.0))
+    for budget, backend in ((-1.0, "torch"), (float("inf"), "quick"), (-1.0, "quick")):
+        monkeypatch.setattr(auto, "BUDGET", budget)
+        assert choose(card, "cpu").backend == backend
+        (place,) = (auto.cache() / "backends").iterdir()
+        monkeypatch.setattr(auto, "BUDGET", float("inf"))
+        assert choose(card, "cpu").backend == backend, "at once it is not"
+        os.utime(place, (1e9, 1e9))
 
 
 def test_cancel_is_heard_while_it_is_measured_and_nothing_is_remembered(card, offered, monkeypatch):

@@ -1,5 +1,6 @@
 """Every back end is the same denoiser: same stems, same seed, gradients and all; what is cached is whole or made again."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -143,6 +144,39 @@ def test_another_version_of_the_code_is_another_export(folder, own_cache, tmp_pa
     exported.code.cache_clear()
     assert exported.code() == same
     assert len(list((tmp_path / "cache" / "exports").iterdir())) == 2
+
+
+def test_exports_of_other_versions_go_once_nobody_uses_them(folder, own_cache, tmp_path, monkeypatch):
+    card, other = read_card(folder), read_card(write_tiny_model(tmp_path / "other", 16384))
+    BACKENDS["torchscript"](card, "cpu")
+    (kept,) = own_cache.iterdir()
+    monkeypatch.setattr(exported, "code", lambda: "another version of it")
+    for which in (card, other):
+        BACKENDS["torchscript"](which, "cpu")
+    left = own_cache / ".new-of-a-killed-program"
+    left.mkdir()
+    made = set(own_cache.iterdir()) - {kept}
+    for path in (kept, *made):
+        os.utime(path, (1e9, 1e9))
+    monkeypatch.undo()
+    monkeypatch.setattr(exported, "cache", lambda: own_cache.parent)
+    BACKENDS["torchscript"](card, "cpu")
+    assert set(own_cache.iterdir()) == {kept} | made, "nothing goes where nothing is made"
+    BACKENDS["torchscript-bf16"](card, "cpu")
+    there = set(own_cache.iterdir())
+    assert there & ({kept} | made) == {kept}
+    assert len(there) == 2
+
+
+def test_an_export_that_is_used_by_its_version_stays(folder, own_cache, monkeypatch):
+    card = read_card(folder)
+    BACKENDS["torchscript"](card, "cpu")
+    (kept,) = own_cache.iterdir()
+    os.utime(kept, (1e9, 1e9))
+    BACKENDS["torchscript"](card, "cpu")
+    monkeypatch.setattr(exported, "code", lambda: "another version of it")
+    BACKENDS["torchscript"](card, "cpu")
+    assert kept.exists()
 
 
 def test_two_that_write_the_same_at_once_both_get_it(folder, own_cache, monkeypatch):
