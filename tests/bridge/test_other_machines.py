@@ -21,12 +21,13 @@ from bridge.keys import CLIENTS, SERVERS, KeyPair
 from bridge.ports import free_port
 from bridge.protocol import Hello, encode
 
-ASK = """
+ASK = f"""
 import sys
 import numpy
-from bridge.client import Client
+import bridge.client
+bridge.client.SILENT_AFTER = {PATIENCE}
 music = numpy.random.default_rng(0).standard_normal((2, 70_000)).astype("f")
-with Client(sys.argv[1]) as client:
+with bridge.client.Client(sys.argv[1], float(sys.argv[2])) as client:
     stems = client.separate(music, 44100)
 assert numpy.array_equal(stems["one"], music / 2)
 print("served")
@@ -100,7 +101,7 @@ def test_who_was_not_paired_gets_nothing_and_who_was_is_served(server, other, of
     for more in ((), (keys.own("server").public,)):
         knocked = other.run("-c", KNOCK, place, *more)
         assert knocked.stdout.strip() == "heard nothing", knocked.stderr
-    refused = other.run("-c", ASK, place)
+    refused = other.run("-c", ASK, place, str(PATIENCE))
     assert "was not paired with" in refused.stderr
     assert "stemweave pair" in refused.stderr
 
@@ -114,10 +115,10 @@ def test_who_was_not_paired_gets_nothing_and_who_was_is_served(server, other, of
     assert paired.returncode == 0, paired.stderr
     assert set(CLIENTS.keys()) == {end()}
 
-    served = other.run("-c", ASK, place)
+    served = other.run("-c", ASK, place, str(PATIENCE))
     assert served.stdout.strip() == "served", served.stderr
     assert CLIENTS.drop(end())
-    assert "No stemweave server answers" in other.run("-c", ASK, place).stderr
+    assert "No stemweave server answers" in other.run("-c", ASK, place, "3").stderr
 
 
 def test_this_machine_is_served_in_the_clear_all_the_same(server):
@@ -167,15 +168,15 @@ def test_two_clients_of_the_same_identity_at_two_doors_are_two(server, other):
 def test_a_code_is_good_once(home, offered, monkeypatch):
     port = free_port()
     code, end = offered(port)
-    pairing.ask("127.0.0.1", port, code, "laptop")
+    pairing.ask("127.0.0.1", port, code, "laptop", timeout=PATIENCE)
     assert end() == "laptop"
     with pytest.raises(BridgeError, match="Nobody pairs at"):
-        pairing.ask("127.0.0.1", port, code, "laptop")
+        pairing.ask("127.0.0.1", port, code, "laptop", timeout=PATIENCE)
     assert SERVERS.keys()[f"127.0.0.1:{port}"] == keys.own("server").public
     monkeypatch.setattr(keys, "own", lambda role: KeyPair.of(zmq.curve_keypair()[1].decode()))
     for name, shown in (("laptop", "laptop 2"), ("\x1b[2J\n" + "x" * 100, "[2J" + "x" * 37), ("", "a client")):
         code, end = offered(port)
-        pairing.ask("127.0.0.1", port, code, name)
+        pairing.ask("127.0.0.1", port, code, name, timeout=PATIENCE)
         assert end() == shown
     for name in list(CLIENTS.keys()):
         CLIENTS.drop(name)
@@ -190,10 +191,10 @@ def test_wrong_codes_use_up_the_tries_and_strangers_do_not(home, offered):
         plain.send(b"hello?")
         for _ in range(pairing.TRIES):
             with pytest.raises(BridgeError, match="not the code"):
-                pairing.ask("127.0.0.1", port, pairing.new_code(), "guesser")
+                pairing.ask("127.0.0.1", port, pairing.new_code(), "guesser", timeout=PATIENCE)
     assert "wrong codes were tried" in str(end())
     with pytest.raises(BridgeError, match="Nobody pairs at"):
-        pairing.ask("127.0.0.1", port, code, "laptop")
+        pairing.ask("127.0.0.1", port, code, "laptop", timeout=PATIENCE)
     assert not CLIENTS.keys()
 
 

@@ -151,8 +151,8 @@ def test_a_job_that_kills_its_worker_twice_fails_with_words_and_the_next_succeed
 def test_a_client_that_vanishes_leaves_no_work_running():
     with running() as server:
         code = (
-            "import numpy, sys; from bridge.client import Client\n"
-            f"client = Client('{address(server)}', {PATIENCE})\n"
+            f"import numpy; import bridge.client; bridge.client.SILENT_AFTER = {PATIENCE}\n"
+            f"client = bridge.client.Client('{address(server)}', {PATIENCE})\n"
             "client.separate(numpy.zeros((1, 9), 'f'), 44100, overrides={'steps': 100000})"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
