@@ -1,8 +1,9 @@
-"""Recipes: what a result was made of, written into every file of it, so that it can be made again bit for bit."""
+"""Recipes: what a result was made of, written into every file of it, so that it can be made again: bit for bit where the same
+computes it."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,8 @@ SETTINGS = ("wanted", "start", "stop", "seconds", "channels", "prompts", "mixtur
 @dataclass(frozen=True)
 class Recipe:
     """model: name and SHA-256 of its card and weights. preset: every setting, seed and back end among them. settings: of the
-    request. inputs: role (see Request.parts) to path and SHA-256 of the samples. package: version that made it."""
+    request. inputs: role (see Request.parts) to path and SHA-256 of the samples. package: version that made it. computed: torch's
+    version and how many threads it had, which decide the last bits; {} where nobody knows."""
 
     model: dict[str, str]
     preset: dict[str, Any]
@@ -31,17 +33,35 @@ class Recipe:
     sample_rate: int
     inputs: dict[str, dict[str, str]] = field(default_factory=dict)
     package: str = ""
+    computed: dict[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
         return json.dumps({"stemweave": asdict(self)}, sort_keys=True)
 
 
-def recipe_of(request: Request, paths: dict[str, Path], preset: dict[str, Any], model: str, digest: str) -> Recipe:
-    """The recipe of a request whose audio was read from `paths`, by role."""
+def recipe_of(
+    request: Request, paths: dict[str, Path], preset: dict[str, Any], model: str, digest: str, here: bool = True
+) -> Recipe:
+    """The recipe of a request whose audio was read from `paths`, by role. here: this process computes it."""
     parts = request.parts()
     inputs = {role: {"path": str(path), "sha256": fingerprint(parts[role])} for role, path in paths.items()}
     settings = {key: getattr(request, key) for key in SETTINGS}
-    return Recipe({"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs, package_version())
+    made_of = {"name": model, "sha256": digest}, preset, settings, request.sample_rate, inputs
+    return Recipe(*made_of, package_version(), computes() if here else {})
+
+
+def computes() -> dict[str, Any]:
+    """Of this process, what a recipe says in `computed`."""
+    import torch
+
+    return {"torch": torch.__version__, "threads": torch.get_num_threads()}
+
+
+def otherwise(recipe: Recipe) -> list[str]:
+    """What made it, as far as it says, that is not what this process would make it with."""
+    then, now = {"stemweave": recipe.package} | recipe.computed, {"stemweave": package_version()} | computes()
+    told = {key: then[key] for key in now if then.get(key) not in ("", None, now[key])}
+    return [f"{key} {found} (here {now[key]})" for key, found in told.items()]
 
 
 def fingerprint(audio: np.ndarray | Song) -> str:
@@ -58,8 +78,13 @@ def read_recipe(path: Path) -> Recipe:
     """From a result, or from the recipe.json beside it. AudioError when there is none in it."""
     try:
         text = path.read_text() if path.suffix == ".json" else comment(path)
-        return Recipe(**json.loads(text)["stemweave"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        known = {f.name for f in fields(Recipe)}  # a later version may say more
+        recipe = Recipe(**{key: value for key, value in json.loads(text)["stemweave"].items() if key in known})
+        tables = recipe.model, recipe.preset, recipe.settings, recipe.inputs, recipe.computed
+        if not all(isinstance(table, dict) for table in tables):
+            raise TypeError("a table is something else")
+        return recipe
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AudioError(
             f"{path} holds no recipe of stemweave's.", f"Name a stem it wrote, or the {NAME} beside it."
         ) from error

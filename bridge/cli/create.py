@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.making import checked, make
+from bridge.cli.console import err
+from bridge.cli.making import checked, found, make
 from bridge.cli.options import (
     AsJson,
     Backend,
@@ -25,7 +26,7 @@ from bridge.cli.options import (
 from bridge.files import read_parts, stem_paths
 from engine.errors import AudioError, ModelError
 from engine.presets import defaults, list_presets
-from engine.recipe import fingerprint, read_recipe
+from engine.recipe import fingerprint, otherwise, read_recipe
 from engine.request import AFTER, LIKE, MIXTURE
 
 Stems = Annotated[
@@ -150,7 +151,8 @@ def redo(
     result: Annotated[Path, typer.Argument(help="a stem that stemweave wrote, or the recipe.json beside it")],
     output: Output, server: Server = None, overwrite: Overwrite = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Make a result again, bit for bit, by the recipe written in it: the same model, inputs, settings and seed."""
+    """Make a result again by the recipe written in it: the same model, inputs, settings and seed. It is the same bit for bit where
+    torch and the number of its threads are the same too."""
     recipe = read_recipe(result)
     paths = {role: Path(entry["path"]) for role, entry in recipe.inputs.items()}
     settings = defaults() | recipe.preset  # what was not there yet when it was made was as it is by default
@@ -171,4 +173,8 @@ def redo(
             f"{', '.join(changed)} changed since this was made.", "Bring back what it was, or make a new take."
         )
     request = {"sample_rate": rate} | recipe.settings | {"wanted": tuple(recipe.settings["wanted"])}
+    server = found(server)
+    if server == "none" and (others := otherwise(recipe)):
+        said = f"made with {', '.join(others)}: the last digits of samples may differ"
+        err.print(said, style="yellow", soft_wrap=True)
     make(paths, request, name, settings, output, server, overwrite, as_json)

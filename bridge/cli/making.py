@@ -52,7 +52,7 @@ def make(
     stretches = run(request, preset, overrides, server, settings.task, output)
     if separates:
         stretches = only(request.wanted, stretches)
-    recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest())
+    recipe = recipe_of(request, paths, settings.as_dict(), card.name, card.digest(), here=server == "none")
     made = results.write(output, stretches, request, recipe, list(paths.values()), overwrite, as_json)
     if play_stem:
         play(read_audio(made[play_stem]).samples, rate)

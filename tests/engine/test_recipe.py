@@ -1,15 +1,18 @@
 """Recipes are read back from what they were written into, and from nothing else."""
 
+import json
 import struct
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from engine import audio
 from engine.audio import write_audio
 from engine.errors import AudioError
-from engine.recipe import Recipe, read_recipe
+from engine.recipe import Recipe, computes, otherwise, package_version, read_recipe
 
 RATE = 8000
 SILENCE = np.zeros((1, 100), np.float32)
@@ -43,6 +46,22 @@ def test_a_recipe_that_another_program_copied_is_read(tmp_path, suffix):
     assert read_recipe(tmp_path / f"bass.{suffix}") == recipe
 
 
+def test_a_recipe_of_another_version_is_read(tmp_path):
+    """An earlier one said nothing of what computed it; a later one may say more."""
+    told = asdict(recipe_from("/songs"))
+    del told["computed"]
+    (tmp_path / "recipe.json").write_text(json.dumps({"stemweave": told | {"mood": "blue"}}))
+    assert read_recipe(tmp_path / "recipe.json") == recipe_from("/songs")
+
+
+def test_a_recipe_tells_what_would_be_made_with_another_torch_or_number_of_threads():
+    here = replace(recipe_from("/songs"), package=package_version(), computed=computes())
+    assert otherwise(here) == []
+    assert otherwise(recipe_from("/songs")) == [], "nothing is known"
+    threads = torch.get_num_threads()
+    assert otherwise(replace(here, computed=computes() | {"threads": 99})) == [f"threads 99 (here {threads})"]
+
+
 def chunk(name: bytes, content: bytes, size: int | None = None) -> bytes:
     return name + struct.pack("<I", len(content) if size is None else size) + content
 
@@ -63,8 +82,14 @@ NO_RECIPE = {
 }
 
 
+TABLES: dict = {"model": {}, "preset": {}, "settings": {}, "inputs": {}, "sample_rate": RATE}
+for key in ("model", "inputs", "computed"):
+    NO_RECIPE[f"{key} of another kind"] = json.dumps({"stemweave": TABLES | {key: ["list"]}}).encode()
+
+
 @pytest.mark.parametrize("content", NO_RECIPE)
 def test_what_holds_no_recipe_says_so(tmp_path, content):
-    (tmp_path / "bass.wav").write_bytes(NO_RECIPE[content])
-    with pytest.raises(AudioError, match="holds no recipe"):
-        read_recipe(tmp_path / "bass.wav")
+    for name in ("bass.wav", "recipe.json"):
+        (tmp_path / name).write_bytes(NO_RECIPE[content])
+        with pytest.raises(AudioError, match="holds no recipe"):
+            read_recipe(tmp_path / name)

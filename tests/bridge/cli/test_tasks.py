@@ -39,6 +39,7 @@ def test_a_task_writes_its_stems_and_a_recipe_that_makes_them_again(stemweave, s
     paths = json.loads(process.stdout)["stems"]
     again = stemweave("redo", paths["drums"], "-o", "again", "--server", "none")
     assert again.returncode == 0, again.stderr
+    assert "may differ" not in again.stderr
     for name, path in paths.items():
         first, second = (soundfile.read(p, dtype="float32")[0] for p in (stems / path, stems / "again" / f"{name}.wav"))
         assert np.array_equal(first, second), name
@@ -59,6 +60,19 @@ def test_a_recipe_from_before_a_setting_existed_is_what_it_was_then(stemweave, s
     assert again.returncode == 0, again.stderr
     made = json.loads((stems / "again" / "recipe.json").read_text())
     assert made["stemweave"]["preset"]["emphasis"] == 1.0
+
+
+def test_what_another_number_of_threads_or_torch_made_is_made_again_with_a_warning(stemweave, stems):
+    process = stemweave("generate", *ARGUMENTS["generate"], "-o", "out", "--steps", 2, "--server", "none")
+    assert process.returncode == 0, process.stderr
+    recipe = json.loads((stems / "out" / "recipe.json").read_text())
+    recipe["stemweave"]["computed"] |= {"torch": "1.0", "threads": 99}
+    (stems / "recipe.json").write_text(json.dumps(recipe))
+    again = stemweave("redo", "recipe.json", "-o", "again", "--server", "none")
+    assert again.returncode == 0, again.stderr
+    assert "torch 1.0 (here" in again.stderr
+    assert "threads 99 (here" in again.stderr
+    assert "stemweave" not in again.stderr
 
 
 def test_what_was_made_by_a_preset_from_a_file_is_made_again_without_it(stemweave, served, stems):
