@@ -10,7 +10,7 @@
 
 namespace stemweave {
 
-// The buses after the track itself, in order; a source the model calls otherwise takes the first free one.
+// The buses after the track itself, in order; a source the model calls otherwise takes the last free one but the residual's.
 constexpr std::array<const char*, 5> kStemNames = {"bass", "drums", "guitar", "piano", "residual"};
 constexpr int kStems = static_cast<int>(kStemNames.size());
 

@@ -162,20 +162,26 @@ bool Job::is_wanted(const std::string& stem) const {
     return order_.wanted.empty() || std::find(order_.wanted.begin(), order_.wanted.end(), stem) != order_.wanted.end();
 }
 
-// The bus of that name, else the first that no stem has taken; -1 when there are more stems than buses.
+// The bus of that name, whatever came before it; else the last free one, the residual's after all others. -1 when there are more
+// stems than buses.
 int Job::bus_of(const std::string& stem) {
     const auto known = buses_.find(stem);
     if (known != buses_.end()) return known->second;
-    const auto taken = [this](int bus) {
-        return std::any_of(buses_.begin(), buses_.end(), [bus](const auto& entry) { return entry.second == bus; });
+    const auto on = [this](int bus) {
+        return std::find_if(buses_.begin(), buses_.end(), [bus](const auto& entry) { return entry.second == bus; });
     };
-    for (int bus = 0; bus < kStems; ++bus) {
-        if (stem == kStemNames[bus] && !taken(bus)) return buses_[stem] = bus;
+    constexpr int order[kStems] = {3, 2, 1, 0, 4};
+    const int* const free = std::find_if(order, order + kStems, [&](int bus) { return on(bus) == buses_.end(); });
+    if (free == order + kStems) return -1;
+    const auto named = std::find(kStemNames.begin(), kStemNames.end(), stem);
+    if (named == kStemNames.end()) return buses_[stem] = *free;
+    const int bus = static_cast<int>(named - kStemNames.begin());
+    const auto other = on(bus);
+    if (other != buses_.end()) {  // it makes way; nothing plays before all are here
+        std::swap(stems_->audio[bus], stems_->audio[*free]);
+        other->second = *free;
     }
-    for (int bus = 0; bus < kStems; ++bus) {
-        if (!taken(bus)) return buses_[stem] = bus;
-    }
-    return -1;
+    return buses_[stem] = bus;
 }
 
 }  // namespace stemweave

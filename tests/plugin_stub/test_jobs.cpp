@@ -85,6 +85,8 @@ TEST_CASE("a take of sources that no bus is called by is kept and found again, a
     Job job = job_of_a_track();
     serve({"vocals", "drums", "bass", "other", "residual"}, job, link);
     REQUIRE(job.state() == JobState::done);
+    const int come[kStems] = {2, 1, 3, 0, 4};  // bass and drums on their own buses, whatever came before them
+    for (int bus = 0; bus < kStems; ++bus) CHECK(job.stems()->audio[bus] == audio(come[bus]));
     CHECK(job.hashes().size() == kStems);
     for (const char* bus : kStemNames) CHECK(job.hashes().count(bus) == 1);
     const Recipe recipe = *Recipe::read(recipe_of(job).text());
@@ -96,6 +98,15 @@ TEST_CASE("a take of sources that no bus is called by is kept and found again, a
     Recipe other = recipe;
     other.hashes["piano"] = recipe.hashes.at("guitar");
     CHECK_FALSE(cache.load(other));
+}
+
+TEST_CASE("a stem that a bus is called by has it, also when one of another name came before") {
+    Link link;
+    Job job = job_of_a_track();
+    serve({"vocals", "piano", "guitar", "residual", "synth"}, job, link);
+    REQUIRE(job.state() == JobState::done);
+    const int come[kStems] = {4, 0, 2, 1, 3};
+    for (int bus = 0; bus < kStems; ++bus) CHECK(job.stems()->audio[bus] == audio(come[bus]));
 }
 
 TEST_CASE("more stems than there are buses are an error of its own") {
