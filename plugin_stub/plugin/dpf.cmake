@@ -75,6 +75,23 @@ correct_dpf(distrho/src/DistrhoPluginVST3.cpp
             }]])
 endif()
 
+# VST3: hosts may stop a plug-in without a tail while its track is silent; stems have to be heard, and time to be seen, then too.
+correct_dpf(distrho/src/DistrhoPluginVST3.cpp
+  [[    uint32_t getTailSamples() const noexcept
+    {
+        return 0;]]
+  [[    uint32_t getTailSamples() const noexcept
+    {
+        return 0xFFFFFFFF;]])
+
+# VST3: the position in samples is always there; what DPF takes for its flag says that the musical one is.
+correct_dpf(distrho/src/DistrhoPluginVST3.cpp
+  [[            if (ctx->state & V3_PROCESS_CTX_PROJECT_TIME_VALID)
+                fTimePosition.frame = ctx->project_time_in_samples;
+            else if (ctx->state & V3_PROCESS_CTX_CONT_TIME_VALID)
+                fTimePosition.frame = ctx->continuous_time_in_samples;]]
+  [[            fTimePosition.frame = ctx->project_time_in_samples;]])
+
 # CLAP and VST3: hosts ask for the window's size before there is one; it is that at the screen's scale.
 correct_dpf(distrho/src/DistrhoPluginCLAP.cpp
   [[            scaleFactor = 1.0;

@@ -2,6 +2,7 @@
 //
 //   name_host PLUGIN [BYTES]   the name from the beginning on
 //   BYTES                      the name from now on: in hexadecimal, of UTF-8 for a CLAP, of UTF-16 for a VST3; - for no name
+//   play POSITION FRAMES       a VST3 is given that much of the timeline, by a host that knows nothing of beats
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -9,11 +10,14 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "clap/entry.h"
 #include "clap/plugin-factory.h"
 #include "clap/string-sizes.h"
+#include "travesty/audio_processor.h"
 #include "travesty/component.h"
 #include "travesty/edit_controller.h"
 #include "travesty/factory.h"
@@ -80,6 +84,7 @@ int clap(void* library, const char* path) {
 }
 
 // VST3: the host tells the edit controller.
+constexpr int kBlock = 512;
 constexpr v3_tuid kInfoListener = V3_ID(0x0F194781, 0x8D984ADA, 0xBBA0C1EF, 0xC011D8D0);
 
 struct InfoListener : v3_funknown {
@@ -107,6 +112,32 @@ T** interface(v3_funknown** object, const v3_tuid iid) {
     return (*object)->query_interface(object, iid, &found) == V3_OK ? static_cast<T**>(found) : nullptr;
 }
 
+void play(v3_audio_processor_cpp** processor, const std::string& line) {
+    std::istringstream words(line);
+    std::string command;
+    int64_t position = 0, frames = 0;
+    words >> command >> position >> frames;
+    std::vector<float> loud(kBlock, 0.5f), heard(kBlock);
+    float* in[2] = {loud.data(), loud.data()};
+    float* out[2] = {heard.data(), heard.data()};
+    v3_audio_bus_buffers input{2, 0, {in}};
+    std::vector<v3_audio_bus_buffers> outputs(6, {2, 0, {out}});
+    v3_process_context time{};
+    time.state = V3_PROCESS_CTX_PLAYING | V3_PROCESS_CTX_CONT_TIME_VALID;
+    for (; frames > 0; frames -= kBlock, position += kBlock) {
+        time.project_time_in_samples = position;
+        v3_process_data data{};
+        data.nframes = static_cast<int32_t>(std::min<int64_t>(kBlock, frames));
+        data.num_input_buses = 1;
+        data.num_output_buses = static_cast<int32_t>(outputs.size());
+        data.inputs = &input;
+        data.outputs = outputs.data();
+        data.ctx = &time;
+        (*processor)->proc.process(processor, &data);
+        time.continuous_time_in_samples += kBlock;  // runs on, wherever the song is
+    }
+}
+
 int vst3(void* library) {
     reinterpret_cast<bool (*)(void*)>(dlsym(library, "ModuleEntry"))(library);
     auto* factory = reinterpret_cast<v3_plugin_factory_cpp** (*)()>(dlsym(library, "GetPluginFactory"))();
@@ -124,11 +155,22 @@ int vst3(void* library) {
     auto** again = interface<v3_edit_controller_cpp>(reinterpret_cast<v3_funknown**>(listener), v3_edit_controller_iid);
     if (again != controller) return 1;  // one object, whatever is asked
     (*again)->unref(again);
+    auto** processor = interface<v3_audio_processor_cpp>(object, v3_audio_processor_iid);
+    if ((*processor)->proc.get_tail_samples(processor) != 0xFFFFFFFF) return 1;  // or it is stopped while its track is silent
+    v3_process_setup setup{V3_REALTIME, V3_SAMPLE_32, kBlock, 48000.0};
+    (*processor)->proc.setup_processing(processor, &setup);
+    (*component)->comp.set_active(component, true);
     tell(listener);
     for (std::string line; std::puts("{}"), std::fflush(stdout), std::getline(std::cin, line);) {
+        if (line.compare(0, 4, "play") == 0) {
+            play(processor, line);
+            continue;
+        }
         rename(line);
         tell(listener);
     }
+    (*component)->comp.set_active(component, false);
+    (*processor)->unref(processor);
     (*listener)->unref(listener);
     (*controller)->base.terminate(controller);
     (*controller)->unref(controller);
