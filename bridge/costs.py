@@ -39,6 +39,7 @@ class Costs:
     def __init__(self, folder: Path):
         self._folder = folder
         self._ends: dict[bytes, tuple[_Measured, _Measured]] = {}  # kind of job to the shortest and the longest of it
+        self._worker, self._at_rest = 0, 0  # process in which a job runs, and bytes it had before
 
     def learn(self, order: Order, seconds: float, memory: int, stems: int) -> None:
         """A job was done, from its beginning to its end."""
@@ -69,12 +70,33 @@ class Costs:
             FLOAT * (given + spooled),
         )  # fmt: skip
 
+    def begins(self, worker: int) -> None:
+        """A job, in the process of this number."""
+        self._worker, self._at_rest = worker, resident(worker)
+
+    def ends(self) -> None:
+        self._worker = 0
+
+    def _given_back(self) -> int:
+        """Bytes that are free before another job begins: what the one that runs has taken. A model that it loaded, which stays, is
+        among them: rather a job is tried in vain than refused in vain."""
+        return max(0, resident(self._worker) - self._at_rest) if self._worker else 0
+
+    def _least_memory(self, order: Order, expected: int) -> int:
+        """Bytes without which it cannot be done. One that is shorter than all that were measured may need as much less, and would
+        never teach it if it was refused for what long ones took."""
+        shortest, samples = self._ends.get(_kind(order), (None,))[0], _samples(order)
+        if shortest is None or samples >= shortest.samples:
+            return expected
+        return min(expected, shortest.memory * samples // shortest.samples)
+
     def lacks(self, order: Order) -> tuple[str, str] | None:
         """What there is too little of for it, and what to do."""
         cost = self.of(order)
-        if cost.memory > (free := free_memory()):
+        memory = self._least_memory(order, cost.memory)
+        if memory > (free := free_memory() + self._given_back()):
             return (
-                f"This job needs about {_size(cost.memory)} of memory, of which the server has {_size(free)}.",
+                f"This job needs about {_size(memory)} of memory, of which the server has {_size(free)}.",
                 "Close other programs there, or ask for a shorter stretch.",
             )
         if cost.disk > (free := free_disk(self._folder)):
@@ -88,6 +110,14 @@ class Costs:
 def free_memory() -> int:
     """Bytes that a program can have now without another one losing them."""
     return psutil.virtual_memory().available
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process has; 0 where there is none such."""
+    try:
+        return psutil.Process(process).memory_info().rss
+    except psutil.Error:
+        return 0
 
 
 def free_disk(folder: Path) -> int:

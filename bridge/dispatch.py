@@ -38,6 +38,7 @@ class Dispatch:
                 self._delivery.end(job, "failed", FATAL)
                 return
             try:
+                self._costs.begins(self._worker.process.pid or 0)
                 self._worker.give(job)
                 self._jobs.note(job)
                 event("job begun", job.id, job.owner, tries=job.tries, waited_seconds=time.monotonic() - job.asked)
@@ -110,6 +111,7 @@ class Dispatch:
             self._delivery.wrote(job, *rest)
         else:
             self._worker.job = None
+            self._costs.ends()
             if job.state not in OPEN:  # it was ended meanwhile: a stem was gone
                 return
             back = self._back(job)

@@ -228,8 +228,9 @@ def worker_main(connection: Connection, cancel: Any, target: str, folders: Folde
         connection.send(("ready", *names()))
         while True:
             number, order = connection.recv()
-            connection.send(outcome(run, Desk(connection, cancel, number, order, folders)))
-            heap.give_back()
+            told = outcome(run, Desk(connection, cancel, number, order, folders))
+            heap.give_back()  # first: who hears of the end may ask how much memory is free
+            connection.send(told)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 
