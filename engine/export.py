@@ -20,6 +20,8 @@ from engine.errors import ModelError, ResourceError
 from engine.formats import FORMATS
 from engine.networks import as_denoiser
 from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core, sounds
+from engine.networks.local_gaussian import HEADROOM, POWER_FLOOR, RANGE, LocalGaussian
+from engine.networks.text_gaussian import TextGaussian
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
@@ -27,6 +29,26 @@ TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
 LOSS = 0.1  # dB of the estimates' quality, likewise
 SHAPES = ((2, 16384), (1, 16384), (3, 24576))
 """(batch, samples) that parity is tried at; it is traced at the first."""
+
+LEVELS = {
+    "x": "(batch, inputs, bands, frames), nepers, clipped at -6 and 6: of each noisy source over mean_power + sigma^2, times how "
+    "far it is audible, h / (h + sigma^2), h = headroom mean_power; of the mixture over the sum of mean_power; 1 where the mixture "
+    "is given, or else 0 and 0; of each source 1 where it is known (hears_known)",
+    "noise": "(batch,), ln(sigma)",
+    "y": "(batch, sources, bands, frames): the power of each source is mean_power exp(range tanh(y / range)) + power_floor",
+}
+TEXT_LEVELS = LEVELS | {
+    "x": "(batch, 1, bands, frames), nepers: of the noisy signal over the spectrum that the text makes expect",
+    "told": "(batch, features), what the network makes of the text before: engine/networks/text_gaussian.py",
+    "y": "(batch, 1, bands, frames): ln of the power over that spectrum, before its range is limited",
+}
+RAW = {
+    "x": "(batch, sources, samples), noisy sources over sqrt(sigma^2 + sigma_data^2)",
+    "noise": "(batch,), ln(sigma) / 4",
+    "y": "(batch, sources, samples): the clean sources are (x_noisy sigma_data^2 / s + y sigma sigma_data / sqrt(s)), at most full "
+    "scale, with s = sigma^2 + sigma_data^2",
+}
+"""What the tensors are, for those who use an export without this package. The first is put to use in engine/export_alone.py."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +92,32 @@ def write_core(card: Card, denoiser: Denoiser, format: str, precision: str, path
     core = core_of(denoiser)
     inputs = core_inputs(denoiser, probe(card.spec, *SHAPES[0], device=next(core.parameters()).device))
     traced = core if precision == "fp32" else Rounded(core, PRECISIONS[precision])
-    FORMATS[format].write(traced, inputs, path, about(card, precision))
+    FORMATS[format].write(traced, inputs, path, about(card, denoiser, precision))
 
 
-def about(card: Card, precision: str) -> dict[str, Any]:
-    """What an export says of itself: whose core it is, all of the model's spec, and the SHA-256 of the weights it was made of."""
+def about(card: Card, denoiser: Denoiser, precision: str) -> dict[str, Any]:
+    """What an export says of itself: whose core it is, the SHA-256 of the weights it was made of, all of the model's spec, and what
+    a program needs beside the core to denoise by it."""
     with open(card.weights, "rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()
     identity = {"model": card.name, "network": card.network, "precision": precision, "weights_sha256": weights}
-    return identity | asdict(card.spec)
+    return identity | asdict(card.spec) | {"arguments": card.arguments} | around(denoiser)
+
+
+def around(denoiser: Denoiser) -> dict[str, Any]:
+    """What its core hears and says, in words, and the numbers of the transform and the closed form around it."""
+    if not isinstance(denoiser, LocalGaussian):
+        return {"tensors": RAW}
+    return {
+        "tensors": TEXT_LEVELS if isinstance(denoiser, TextGaussian) else LEVELS,
+        "fft": denoiser.fft,
+        "hop": denoiser.hop,
+        "band_widths": [int(width) for width in denoiser.bands.width],
+        "mean_power": denoiser.mean_power.tolist(),
+        "headroom": HEADROOM,
+        "range": RANGE,
+        "power_floor": POWER_FLOOR,
+    }
 
 
 @torch.no_grad()

@@ -38,10 +38,31 @@ def quiet_tracing() -> Iterator[None]:
 
 
 def write_torchscript(core: nn.Module, inputs: tuple[Tensor, ...], path: Path, about: dict[str, Any]) -> None:
-    """A frozen trace, for the device the core is on."""
-    with quiet_tracing():
+    """A frozen trace, for any device."""
+    with quiet_tracing(), told_where_to_begin(core):
         traced = torch.jit.freeze(torch.jit.trace(core.eval(), inputs, check_trace=False))
         torch.jit.save(traced, str(path), _extra_files={KEY: json.dumps(about)})
+
+
+@contextmanager
+def told_where_to_begin(core: nn.Module) -> Iterator[None]:
+    """Its recurrent layers are handed the zeros they begin with. Those they make themselves are traced for the device at hand,
+    which loading the file for another does not change."""
+
+    def zeros(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        assert isinstance(layer, nn.GRU | nn.LSTM)
+        (x,) = inputs
+        items = x.shape[0 if layer.batch_first else 1]
+        state = x.new_zeros(layer.num_layers * (2 if layer.bidirectional else 1), items, layer.hidden_size)
+        return x, (state if isinstance(layer, nn.GRU) else (state, state))
+
+    layers = [module for module in core.modules() if isinstance(module, nn.GRU | nn.LSTM)]
+    hooks = [layer.register_forward_pre_hook(zeros) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def open_torchscript(path: Path, device: str) -> tuple[Run, dict[str, Any]]:
@@ -74,11 +95,12 @@ def write_onnx(
             core.eval(), inputs, str(path), dynamo=False, opset_version=OPSET,
             input_names=names, output_names=["y"], dynamic_axes=axes | {"y": axes["x"]},
         )  # fmt: skip
-        channels = core(*inputs).shape[1]
+        inner = core(*inputs).shape[1:-1]
     written = onnx.load(str(path))
-    written.graph.output[0].type.tensor_type.shape.dim[
-        1
-    ].dim_value = channels  # readers rely on it; sums hide it from ONNX
+    for axis, size in enumerate(inner, 1):  # sums hide them from ONNX, and readers rely on them
+        written.graph.output[0].type.tensor_type.shape.dim[axis].dim_value = size
+    for tensor in (*written.graph.input, *written.graph.output):
+        tensor.doc_string = about.get("tensors", {}).get(tensor.name, "")
     onnx.helper.set_model_props(written, {KEY: json.dumps(about | {"opset": OPSET})})
     size = sum(parameter.numel() * parameter.element_size() for parameter in core.parameters())
     if size < external:

@@ -2,21 +2,31 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
-from support.models import write_smallest_model, write_tiny_model, write_tiny_paper_model, write_tiny_text_model
+from support.models import (
+    SOURCES,
+    write_smallest_model,
+    write_tiny_model,
+    write_tiny_paper_model,
+    write_tiny_text_model,
+)
 
 from engine import export as exports
+from engine import export_alone
 from engine.cards import WEIGHTS, load_network, read_card, write_model_folder
-from engine.denoiser import ModelSpec
+from engine.denoiser import Conditioning, ModelSpec
 from engine.errors import ModelError, ResourceError
 from engine.export import agreement, export
-from engine.formats import FORMATS, KEY, Format, open_onnx, write_onnx
+from engine.formats import FORMATS, KEY, Format, open_onnx, told_where_to_begin, write_onnx
 from engine.models import combine_models
 from engine.networks import as_denoiser
 from engine.networks.core import Rounded, core_inputs, core_of, probe, replace_core
@@ -111,6 +121,51 @@ def test_an_export_says_whose_it_is(compact, tmp_path):
     extra = {KEY: ""}
     torch.jit.load(path, _extra_files=extra)
     assert json.loads(extra[KEY]).items() >= wanted.items()
+
+
+@pytest.mark.parametrize("kind", ["compact", "text", "paper", "independent"])
+def test_the_tensors_of_an_onnx_file_are_named_and_explained(tmp_path, kind):
+    card = read_card(WRITERS[kind](tmp_path / kind))
+    graph = onnx.load(export(card, "onnx", "fp32", tmp_path / "out").files[0]).graph
+    for tensor in (*graph.input, *graph.output):
+        assert "batch" in tensor.doc_string
+        free = {dim.dim_param for dim in tensor.type.tensor_type.shape.dim} - {""}
+        assert free <= {"batch", "length"}
+
+
+def test_a_torchscript_file_is_bound_to_no_device(tmp_path):
+    """A recurrent layer's own zeros would be: loading does not move them along."""
+    card = read_card(write_smallest_model(tmp_path / "overview"))
+    (path,) = export(card, "torchscript", "fp32", tmp_path / "out").files
+    assert "Device" not in str(FORMATS["torchscript"].open(path, "cpu")[0].inlined_graph)
+    core = core_of(denoiser_of(card))
+    with told_where_to_begin(core):
+        pass
+    assert not any(module._forward_pre_hooks for module in core.modules())
+
+
+@pytest.mark.parametrize("hears_known", [False, True])
+def test_an_onnx_file_is_used_without_stemweave(tmp_path, monkeypatch, hears_known):
+    card = read_card(write_tiny_model(tmp_path / "tiny", hears_known=hears_known))
+    (path,) = export(card, "onnx", "fp32", tmp_path / "out").files
+    session, about = export_alone.opened(str(path))
+    x, sigma, told = probe(card.spec, 1, 20_001)
+    told = Conditioning(told.mixture)
+    with torch.no_grad():
+        wanted = denoiser_of(card)(x, sigma, told)[0].numpy()
+    found = export_alone.denoise(session, about, x[0].numpy(), float(sigma), told.mixture[0].numpy())
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_the_example_separates_a_song_where_neither_torch_nor_stemweave_is(tmp_path):
+    (path,) = export(read_card(write_tiny_model(tmp_path / "tiny")), "onnx", "fp32", tmp_path / "out").files
+    song = 0.1 * np.random.default_rng(0).standard_normal(20_000)
+    soundfile.write(tmp_path / "song.wav", song, 22050, subtype="PCM_16")
+    without = "import runpy, sys; sys.modules |= {'engine': None, 'torch': None}; runpy.run_path(sys.argv.pop(1), {}, '__main__')"
+    command = [sys.executable, "-c", without, export_alone.__file__, str(path), "song.wav"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    stems = [soundfile.read(tmp_path / f"{name}.wav")[0] for name in SOURCES]
+    np.testing.assert_allclose(sum(stems), song, atol=3e-4)
 
 
 def test_onnx_is_well_formed_and_its_weights_lie_beside_it_when_they_are_large(compact, tmp_path):
