@@ -64,7 +64,8 @@ class Order:
 
 @dataclass
 class Job:
-    """owner: the client's identity on its socket, an OSC sender's address, or None. keep: it goes on without one. received: frames
+    """owner: the client's identity on its socket, an OSC sender's address, or None. ear: where that sender hears, if elsewhere. keep: it goes on
+    without one. received: frames
     uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
     was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
@@ -83,6 +84,7 @@ class Job:
     gathering: Gathering | None = None
     fraction: float = 0.0  # of its computing, 0 to 1
     tries: int = 0
+    ear: tuple | None = None
     found: str = ""
     heard: str = ""
     computed: bool = False

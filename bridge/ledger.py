@@ -47,7 +47,10 @@ class Ledger:
     def write(self, job: "Job", used: float) -> None:
         """Put down how a job stands; used: when it was last of use, in seconds since 1970."""
         with _disk():
-            row = msgspec.msgpack.encode({key: getattr(job, key) for key in KEPT}, enc_hook=str)
+            owner = (
+                job.owner if isinstance(job.owner, tuple) else None
+            )  # a connection ends with the server, a port does not
+            row = msgspec.msgpack.encode({key: getattr(job, key) for key in KEPT} | {"owner": owner}, enc_hook=str)
             self._db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", (job.id, row, used))
 
     def erase(self, job: str) -> None:
@@ -64,9 +67,10 @@ class Ledger:
                 table = msgspec.msgpack.decode(row)
                 order = msgspec.convert(table.pop("order"), Order, dec_hook=lambda kind, value: kind(value))
                 order.settings["wanted"] = tuple(order.settings.get("wanted", ()))
-                job = Job(order, None, **{key: table[key] for key in KEPT if key in table})
+                job = Job(order, _port(table.get("owner")), **{key: table[key] for key in KEPT if key in table})
             except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
                 continue
+            job.ear = _port(job.ear)
             job.stems, job.error = tuple(job.stems), tuple(job.error) if job.error else None  # type: ignore[assignment]
             yield job, used
 
@@ -74,8 +78,13 @@ class Ledger:
         self._db.close()
 
 
-KEPT = ("order", "state", "keep", "tries", "finished", "stems", "seconds", "digests", "error")
+KEPT = ("order", "state", "keep", "tries", "ear", "finished", "stems", "seconds", "digests", "error")
 """Fields of a job that outlive the server; the rest is of the connection, or can be found again."""
+
+
+def _port(put_down: list | tuple | None) -> tuple | None:
+    """Host and port of an OSC sender."""
+    return tuple(put_down) if put_down else None
 
 
 @contextmanager

@@ -95,6 +95,8 @@ class Server:
         except BaseException:
             self._hang_up()
             raise
+        if self._osc:
+            self._osc.take_up(self.jobs.by_id.values())
         self.costs = Costs(self.jobs.folder)
         self._limits = Limits(self.jobs, self.folders, self.costs)
         self.worker = Worker(target, self.folders, main)
@@ -221,15 +223,16 @@ class Server:
         return None
 
     def submit_files(
-        self, owner: Hashable, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
+        self, owner: tuple, ear: tuple | None, preset: str, files: tuple[str, ...], out: str, seed: int, settings: dict
     ) -> Job:
-        """A job on files of this machine, for OSC, whose senders cannot carry audio. Refused where it cannot be taken."""
+        """A job on files of this machine, for OSC, whose senders cannot carry audio. ear: see Job. Refused where it cannot be
+        taken."""
         name = str(uuid.uuid4())
         folder = self.jobs.folder_for(name)
         order = Order(name, preset, {"seed": seed}, folder, files=files, out=out, settings=settings, device=self.device)
         if refusal := self.refusal(owner, order):
             raise Refused(*refusal)
-        job = self.jobs.add(Job(order, owner, keep=True))
+        job = self.jobs.add(Job(order, owner, keep=True, ear=ear))
         self.jobs.enqueue(job)
         return job
 

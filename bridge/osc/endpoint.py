@@ -6,7 +6,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,7 +206,8 @@ class OscEndpoint:
         out, seed = absolute(text(given["outdir"])), given.get("seed", 0)
         whole = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else int(number(seed))
         try:
-            job = self.server.submit_files(sender, task, files, out, whole, settings)
+            ear = self._replies[True].get(sender)
+            job = self.server.submit_files(sender, ear, task, files, out, whole, settings)
         except Refused as error:
             self.send(sender, "/error", error.code, f"{error.message} {error.hint}")
             return
@@ -214,10 +215,18 @@ class OscEndpoint:
 
     def _cancel(self, sender: tuple, job: str) -> None:
         found = self.server.jobs.by_id.get(job)
+        if found and found.owner is None and found.order.audio is None and is_loopback(sender[0]):
+            found.owner = sender  # an older server did not put down whose it was
         if found is None or found.owner != sender:
             self.send(sender, "/job/error", str(job), "unknown_job", "There is no such job of yours.")
         else:
             self.server.cancel(found)
+
+    def take_up(self, jobs: Iterable["Job"]) -> None:
+        """Of jobs from before this server: where those hear of them who asked for them."""
+        for job in jobs:
+            if job.ear and job.owner:
+                self._replies[True][job.owner] = job.ear
 
     def accepted(self, job: "Job") -> None:
         self._tell(job, "/job/accepted")
