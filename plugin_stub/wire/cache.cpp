@@ -1,5 +1,6 @@
 #include "cache.hpp"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -12,6 +13,8 @@
 namespace stemweave {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kPart = ".part";  // of a folder that is being written
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
@@ -109,7 +112,7 @@ Cache::Cache(const std::string& folder) : folder_(folder) {
 
 bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems) {
     std::error_code error;
-    const fs::path beside = folder(recipe) + ".part";
+    const fs::path beside = folder(recipe) + kPart;
     fs::remove_all(beside, error);
     fs::create_directories(beside, error);
     bool good = !error;
@@ -126,6 +129,20 @@ bool Cache::store(const Recipe& recipe, const std::vector<float>& track, const S
     why_ = "The stems play, but could not be kept in " + folder_ + ": is the disk full?";
     fs::remove_all(beside, error);
     return false;
+}
+
+void Cache::tidy() const {
+    const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(24);
+    std::error_code error;
+    std::vector<fs::path> stale;
+    for (fs::directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path& path = entry->path();
+        std::error_code gone;  // another instance may tidy too
+        if (path.extension() == kPart && is_uuid(path.stem().string()) && fs::last_write_time(path, gone) < yesterday && !gone) {
+            stale.push_back(path);
+        }
+    }
+    for (const fs::path& path : stale) fs::remove_all(path, error);
 }
 
 std::vector<float> Cache::track(const Recipe& recipe) const {

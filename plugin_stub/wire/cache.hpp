@@ -36,6 +36,8 @@ class Cache {
     // Writes all files beside their place and moves the folder there when they are complete; track: empty where others gave the audio.
     // False, with why(), when the disk does not take them; a take of that name that was there is then there still.
     bool store(const Recipe& recipe, const std::vector<float>& track, const StemSet& stems);
+    // Removes what was begun a day ago and is not complete: its host died.
+    void tidy() const;
     // Null when they are not there, or are not what the recipe says.
     std::shared_ptr<StemSet> load(const Recipe& recipe) const;
     // The track that was separated; empty where it is not there. has_track() does not read it.

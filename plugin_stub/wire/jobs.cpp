@@ -225,7 +225,8 @@ void Jobs::look_for_tracks(Server& server, const Session& session) {
 }
 
 std::optional<std::string> Jobs::keep() {
-    if (kept_ || state() != JobState::done) return std::nullopt;
+    if (storing_.valid() && storing_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout) end_keeping();
+    if (kept_ || !job_ || job_->state() != JobState::done) return std::nullopt;
     kept_ = true;
     gone_.reset();
     good_ = job_->stems();
@@ -238,18 +239,27 @@ std::optional<std::string> Jobs::keep() {
     made.start = good_->start;
     made.frames = good_->frames;
     made.hashes = job_->hashes();
-    if (cache_.store(made, job_->track(), *good_)) {
-        folder_ = cache_.folder(made);
-    } else {
-        folder_.clear();
-        trouble_ = cache_.why();
-    }
+    if (storing_.valid()) end_keeping();  // of the one before
+    folder_.clear();
+    stored_in_ = cache_.folder(made);
+    // Deferred where the machine gives no thread.
+    storing_ = std::async(std::launch::async | std::launch::deferred, [made, cache = cache_, job = job_]() mutable {
+        return cache.store(made, job->track(), *job->stems()) ? std::string() : cache.why();
+    });
     return made.text();
+}
+
+void Jobs::end_keeping() {
+    const std::string why = storing_.get();
+    if (stored_in_.empty()) return;
+    if (why.empty()) folder_ = stored_in_;
+    else trouble_ = why;
 }
 
 void Jobs::bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems) {
     gone_.reset();
     trouble_.clear();
+    stored_in_.clear();
     if (!stems) {
         gone_ = recipe;
         tried_ = false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <set>
@@ -54,8 +55,11 @@ class Jobs {
     // for good: one may have been taken out, or take no part any more.
     void look_for_tracks(Server& server, const Session& session);
 
-    // Puts a finished job's stems on disk, once: the recipe, or nothing where nothing has finished.
+    // Now and then: puts a finished job's stems on disk, beside this thread, for a song takes seconds. The recipe, once, before
+    // they are there; until they are the job is said to run.
     std::optional<std::string> keep();
+    // At the end: waits for the disk.
+    void finish_keeping() { if (storing_.valid()) storing_.wait(); }
     // The stems of a saved recipe; null where the cache no longer has them. They play already.
     void bring_back(const Recipe& recipe, std::shared_ptr<StemSet> stems);
 
@@ -67,7 +71,10 @@ class Jobs {
     bool has_stems() const { return good_ || gone_; }
 
     bool is_busy() const { return job_ && job_->is_open(); }
-    JobState state() const { return job_ ? job_->state() : JobState::none; }
+    JobState state() const {
+        const JobState its = job_ ? job_->state() : JobState::none;
+        return its == JobState::done && storing_.valid() ? JobState::running : its;
+    }
     double progress() const { return job_ ? job_->progress() : 0.0; }
     // In a producer's words; empty when all is well.
     const std::string& trouble() const { return trouble_; }
@@ -78,6 +85,8 @@ class Jobs {
 
   private:
     void begin(Server& server, std::unique_ptr<Job> job);
+    // Hears what came of storing.
+    void end_keeping();
     void ask(Server& server);
     // The server is to stop a job that has ended here.
     void call_off(Server& server);
@@ -88,7 +97,7 @@ class Jobs {
 
     Player& player_;
     Cache cache_;
-    std::unique_ptr<Job> job_;
+    std::shared_ptr<Job> job_;
     std::shared_ptr<StemSet> good_;  // the last finished stems: what plays when a job is cancelled or fails
     bool asked_ = false;  // a server may have the job
     bool to_ask_again_ = false;
@@ -98,6 +107,8 @@ class Jobs {
     std::optional<Recipe> gone_;  // of stems that a project was saved with
     bool has_track_ = false;      // that they were made of
     bool tried_ = false;          // to make them again, under the name they had
+    std::future<std::string> storing_;  // why it could not be kept
+    std::string stored_in_;             // empty: of no interest any more
     std::string folder_;
     std::string trouble_;
 };

@@ -18,6 +18,7 @@ constexpr size_t kOutlineColumns = 240;
 
 void Talker::Shared::run() {
     server_ = std::make_unique<Server>();
+    Cache().tidy();
     while (!stop) {
         const Wishes asked = wishes();
         const bool came = listen();  // after the wishes: what was played before them belongs to the job
@@ -35,6 +36,7 @@ void Talker::Shared::run() {
     take_down(session_.id());
     server_->leave();
     server_.reset();
+    jobs_.finish_keeping();
 }
 
 void Talker::Shared::look_after_server() {

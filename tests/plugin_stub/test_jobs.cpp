@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "signal.hpp"
@@ -73,6 +75,13 @@ Job job_of_a_track() { return Job({audio(9), 48000, 0}, "separate", 1, kId); }
 
 void serve(const std::vector<std::string>& stems, Job& job, Link& link) {
     serve(stems, [&](const Message& said, const std::string& payload) { job.handle(link, said, payload); });
+}
+
+void wait_until_kept(Jobs& jobs) {
+    while (jobs.state() == JobState::running) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        jobs.keep();
+    }
 }
 
 Recipe recipe_of(const Job& job) { return {job.id(), job.preset(), job.seed(), 48000, 0, kFrames, job.hashes()}; }
@@ -198,6 +207,7 @@ TEST_CASE("a take that is done plays, also when a project was brought back meanw
     CHECK(jobs.keep());
     CHECK(player.playing() != older);
     CHECK(player.playing()->audio[1] == audio(1));
+    wait_until_kept(jobs);
     CHECK_FALSE(jobs.folder().empty());
 }
 
@@ -218,8 +228,47 @@ TEST_CASE("a take that cannot be kept has no folder") {
     fs::remove_all(takes.folder);
     std::ofstream(takes.folder) << "a file where the folder was";
     CHECK(jobs.keep());
+    wait_until_kept(jobs);
     CHECK(jobs.trouble().find("could not be kept") != std::string::npos);
     CHECK(jobs.folder().empty());
+}
+
+TEST_CASE("a recipe is told before its stems are on disk, and the job is done when they are") {
+    Takes takes;
+    Player player;
+    Jobs jobs(player);
+    Server server;
+    const Recipe saved{kId, "separate", 1, 48000, 0, kFrames, {}};
+    Cache().store(saved, audio(9), StemSet(48000.0, 0, kFrames));
+    fs::remove(takes.folder / kId / "bass.wav");
+    jobs.bring_back(saved, nullptr);
+    jobs.redo(server, Take());
+    serve({"bass", "drums"}, jobs, server);
+    CHECK(jobs.keep());
+    CHECK(jobs.state() == JobState::running);
+    CHECK_FALSE(jobs.is_busy());
+    CHECK(jobs.folder().empty());
+    CHECK_FALSE(jobs.keep());
+    wait_until_kept(jobs);
+    CHECK(jobs.state() == JobState::done);
+    CHECK(fs::exists(jobs.folder() + "/bass.wav"));
+}
+
+TEST_CASE("what a host left half written is removed after a day, and nothing else") {
+    Takes takes;
+    const std::string other = "6f1c2a90-0000-4000-8000-000000000002";
+    const fs::path stale = takes.folder / (std::string(kId) + ".part"), fresh = takes.folder / (other + ".part");
+    const fs::path whole = takes.folder / kId, users = takes.folder / "song.part";
+    const auto before = fs::file_time_type::clock::now() - std::chrono::hours(25);
+    Cache().tidy();  // of nothing
+    for (const fs::path& path : {stale, fresh, whole, users}) {
+        fs::create_directories(path);
+        std::ofstream(path / "bass.wav") << "audio";
+        if (path != fresh) fs::last_write_time(path, before);
+    }
+    Cache().tidy();
+    CHECK_FALSE(fs::exists(stale));
+    for (const fs::path& path : {fresh, whole, users}) CHECK(fs::exists(path / "bass.wav"));
 }
 
 TEST_CASE("nothing is made as large as a recipe says where the files are not") {
