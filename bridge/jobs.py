@@ -34,6 +34,7 @@ LIVES = 3  # tries of one that is kept, by servers that were killed meanwhile: i
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
 MOST_AUDIO = 1000  # pieces of audio that no job has
+MOST_KEPT = 1000  # jobs at rest that nobody is there for
 FRESH = 10.0  # seconds for which audio that was found whole is believed to be so still
 UNKNOWN = "unknown"  # in place of a SHA-256
 FOLDER = re.compile("[0-9a-f]{32}")  # of a job
@@ -64,9 +65,9 @@ class Order:
 
 @dataclass
 class Job:
-    """owner: the client's identity on its socket, an OSC sender's address, or None. ear: where that sender hears, if elsewhere. keep: it goes on
-    without one. received: frames
-    uploaded; stored: of those, on the disk; trouble: why no more can be. gathering: who uploads them, where that is not the owner.
+    """owner: the client's identity on its socket, an OSC sender's address, or None. ear: where that sender hears, if elsewhere.
+    keep: it goes on without one. received: frames uploaded; stored: of those, on the disk; trouble: why no more can be.
+    gathering: who uploads them, where that is not the owner.
     credit: chunks its client still takes. acceptance: how often it was accepted again, which makes what
     was granted for its upload before void. lane: what its song may come through. beside: its client opened that.
     known: its audio may be here, and it has no credit before it says what the whole is. found: SHA-256 of the audio that is here,
@@ -247,7 +248,11 @@ class Jobs:
         shutil.rmtree(job.order.folder, ignore_errors=True)
         job.order.folder.mkdir()
         if job.keep and self._ledger:
-            self._ledger.write(job, self._now())
+            try:
+                self._ledger.write(job, self._now())
+            except OSError:
+                job.order.folder.rmdir()
+                raise
         self.by_id[job.id] = job
         audio = job.order.audio
         length = audio.frames / audio.sample_rate if audio and audio.sample_rate > 0 else None
@@ -330,15 +335,17 @@ class Jobs:
         self.make_room()
 
     def make_room(self) -> None:
-        """Until all at rest is within the quota, let the longest unused go: audio without a job, jobs without a client."""
+        """Until all at rest is within the quota, and not too many, let the longest unused go: audio without a job, jobs without a
+        client."""
+        left = [job for _, job in self._left()]
+        for job in left[: max(0, len(left) - MOST_KEPT)]:
+            self.forget(job)
         while self._bytes_at_rest() > self.quota or len(self.audio.sizes) > MOST_AUDIO:
             in_use = {job.order.audio.sha256 for job in self.by_id.values() if job.order.audio}
             unused: list[tuple[float, str | Job]] = [
                 (u, sha) for sha, u in self.audio.used.items() if sha not in in_use
             ]
-            unused += [
-                (self._used.get(job.id, 0), job) for job in self.by_id.values() if job.at_rest and job.owner is None
-            ]
+            unused += self._left()
             if not unused:
                 return
             oldest = min(unused, key=lambda pair: pair[0])[1]
@@ -346,6 +353,11 @@ class Jobs:
                 self.forget(oldest)
             else:
                 self.audio.drop(oldest)
+
+    def _left(self) -> list[tuple[float, Job]]:
+        """Jobs at rest that nobody is there for, and when each was last of use, the longest unused first."""
+        left = [(self._used.get(job.id, 0), job) for job in self.by_id.values() if job.at_rest and job.owner is None]
+        return sorted(left, key=lambda pair: pair[0])
 
     def _bytes_at_rest(self) -> int:
         busy = {job.order.audio.sha256 for job in self.by_id.values() if job.order.audio and not job.at_rest}
