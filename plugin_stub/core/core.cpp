@@ -27,6 +27,8 @@ void Core::process(const float* const* inputs, float* const* outputs, uint32_t f
         now.rolling = true;
         now.position = own_position_;
         own_position_ += frames;
+    } else {
+        own_position_ = 0;
     }
     const double rate = sample_rate();
     const bool records = now.rolling && takes_part.load(std::memory_order_relaxed);

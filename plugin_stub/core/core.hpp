@@ -26,7 +26,7 @@ class Core {
     // Switches, from any thread.
     std::atomic<bool> takes_part{true};  // record what passes
     std::atomic<bool> plays{true};       // put the stems out
-    std::atomic<bool> own_clock{false};  // for hosts without a timeline: time runs from prepare() on, whatever the host says
+    std::atomic<bool> own_clock{false};  // for hosts without a timeline: time begins when it is switched on
 
     // Which stems are heard, from any thread: a bit for each of kStemNames. Where any is soloed the others are not, nor is a muted one.
     std::atomic<unsigned> muted{0};

@@ -242,6 +242,17 @@ TEST_CASE("with its own clock time runs whatever the host says") {
     CHECK(host.wrong() == 0);
 }
 
+TEST_CASE("its own clock begins anew when it was off, so that stems can be heard from their beginning where a host never deactivates") {
+    Host host;
+    host.core.own_clock = true;
+    host.block(0, 700);
+    host.core.own_clock = false;
+    host.block(0, 50);
+    host.core.own_clock = true;
+    host.block(0, 50);
+    CHECK(host.core.position == 0);
+}
+
 TEST_CASE("stems play at their position after seeks and loops, and elsewhere there is silence") {
     Host host;
     host.core.player.play(stems_at(1000, 3000));
