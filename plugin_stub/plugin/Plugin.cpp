@@ -1,6 +1,7 @@
 // The plug-in as DPF sees it: this file only translates.
 #include <DistrhoPlugin.hpp>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -134,27 +135,22 @@ class StemweavePlugin : public Plugin {
         case kPlays: core_->plays = on; break;
         case kOwnClock: core_->own_clock = on; break;
         case kSeparate:
-            if (on && !separate_was_on_ && talker_) talker_->separate();
-            separate_was_on_ = on;
+            if (!separate_was_on_.exchange(on) && on && talker_) talker_->separate();
             break;
         case kCancel:
-            if (on && !cancel_was_on_ && talker_) talker_->cancel();
-            cancel_was_on_ = on;
+            if (!cancel_was_on_.exchange(on) && on && talker_) talker_->cancel();
             break;
         case kRole:
             if (talker_) talker_->set_role(static_cast<int>(std::lround(value)));
             break;
         case kAccompany:
-            if (on && !accompany_was_on_ && talker_) talker_->accompany();
-            accompany_was_on_ = on;
+            if (!accompany_was_on_.exchange(on) && on && talker_) talker_->accompany();
             break;
         case kInfill:
-            if (on && !infill_was_on_ && talker_) talker_->infill();
-            infill_was_on_ = on;
+            if (!infill_was_on_.exchange(on) && on && talker_) talker_->infill();
             break;
         case kRegenerate:
-            if (on && !regenerate_was_on_ && talker_) talker_->regenerate();
-            regenerate_was_on_ = on;
+            if (!regenerate_was_on_.exchange(on) && on && talker_) talker_->regenerate();
             break;
         case kFillFrom:
             if (talker_) talker_->set_fill_from(value);
@@ -233,11 +229,12 @@ class StemweavePlugin : public Plugin {
     std::shared_ptr<sw::Talker> talker_;  // owned here alone; the window looks at it
     std::string server_;
     std::string name_;
-    bool accompany_was_on_ = false;
-    bool separate_was_on_ = false;
-    bool cancel_was_on_ = false;
-    bool infill_was_on_ = false;
-    bool regenerate_was_on_ = false;
+    // Set by the callback in some formats, by the window's thread in others.
+    std::atomic<bool> accompany_was_on_{false};
+    std::atomic<bool> separate_was_on_{false};
+    std::atomic<bool> cancel_was_on_{false};
+    std::atomic<bool> infill_was_on_{false};
+    std::atomic<bool> regenerate_was_on_{false};
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemweavePlugin)
 };

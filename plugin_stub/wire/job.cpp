@@ -70,7 +70,8 @@ void Job::handle(Link& link, const Message& message, const std::string& payload)
         upload(link, message.integer("chunks"));
     } else if (type == "progress") {
         state_ = JobState::running;
-        progress_ = std::clamp(message.real("fraction"), 0.0, 1.0);
+        const double fraction = message.real("fraction");
+        progress_ = fraction >= 0.0 ? std::min(fraction, 1.0) : 0.0;  // what is no number is none of it
     } else if (type == "chunk") {
         download(link, message, payload);
     } else if (type == "done") {
@@ -156,6 +157,9 @@ void Job::fail(const std::string& message) {
 void Job::end(JobState state) {
     state_ = state;
     kept_ = {};  // a whole set of stems, of no more use
+    if (state == JobState::done) return;
+    stems_.reset();  // nor are these, and the track
+    audio_ = {};
 }
 
 bool Job::is_wanted(const std::string& stem) const {

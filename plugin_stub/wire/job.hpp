@@ -56,6 +56,7 @@ class Job {
     const std::string& error() const { return error_; }
     // By kStemNames.
     const std::map<std::string, std::string>& hashes() const { return hashes_; }
+    // Of a job that goes on or is done, like its stems.
     const std::vector<float>& track() const { return audio_; }
     std::shared_ptr<StemSet> stems() const { return stems_; }
 

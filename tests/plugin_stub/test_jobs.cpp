@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -116,6 +117,26 @@ TEST_CASE("a stem that a bus is called by has it, also when one of another name 
     REQUIRE(job.state() == JobState::done);
     const int come[kStems] = {4, 0, 2, 1, 3};
     for (int bus = 0; bus < kStems; ++bus) CHECK(job.stems()->audio[bus] == audio(come[bus]));
+}
+
+TEST_CASE("progress is from nothing to all, also of a server that says what is no number") {
+    Link link;
+    Job job = job_of_a_track();
+    job.handle(link, accepted(), "");
+    const double said[][2] = {{0.5, 0.5}, {std::nan(""), 0.0}, {-1.0, 0.0}, {1e300, 1.0}};
+    for (const auto& [fraction, shown] : said) {
+        job.handle(link, message(Header("progress").put("fraction", fraction)), "");
+        CHECK(job.progress() == shown);
+    }
+}
+
+TEST_CASE("a job that ends in vain lets go of its stems") {
+    Link link;
+    Job job = job_of_a_track();
+    const std::weak_ptr<StemSet> stems = job.stems();
+    job.cancel();
+    CHECK(stems.expired());
+    CHECK(job.track().empty());
 }
 
 TEST_CASE("more stems than there are buses are an error of its own") {
