@@ -4,6 +4,7 @@ import hmac
 import ipaddress
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ log = logging.getLogger("stemweave")
 DOMAIN = "stemweave"
 EVERY_ADDRESS = ("0.0.0.0", "*")
 AT_ONCE = 1000  # messages taken from one door before the next has its turn
+LOOK_EVERY = 5.0  # seconds
 SHAKE_HANDS = 5000  # milliseconds a peer has to show that it is a client
 STILL_THERE = {"tcp_keepalive": 1, "tcp_keepalive_idle": 60, "tcp_keepalive_intvl": 15, "tcp_keepalive_cnt": 4}
 """When a quiet connection is asked, and how often, before it is closed: a machine that vanished does not close its own."""
@@ -27,8 +29,8 @@ STILL_THERE = {"tcp_keepalive": 1, "tcp_keepalive_idle": 60, "tcp_keepalive_intv
 class Doors:
     """A server's way to its clients, whichever door they came by. A client is called by bytes that no other has.
 
-    host: an address of this machine, or 0.0.0.0 for all it has now. Where that is not loopback, there is a second door at it, under
-    CURVE. The first one is always at 127.0.0.1. port: of both; 0 lets the system choose. BridgeError where they cannot be had.
+    host: an address of this machine, or 0.0.0.0 for all it has, also later: see `look_again`. Where that is not loopback, there is a
+    second door at it, under CURVE. The first one is always at 127.0.0.1. port: of both; 0 lets the system choose. BridgeError where they cannot be had.
     outside: addresses of the second, as clients of other machines write them.
     """
 
@@ -39,8 +41,9 @@ class Doors:
         self.sockets: list[zmq.Socket] = []
         try:
             self.port = self._open(["127.0.0.1"], port)
-            self.outside = [f"tcp://{address}:{self.port}" for address in found]
-            if found:
+            self.outside = [self._place(address) for address in found]
+            self._everywhere, self._tried, self._looked = host in EVERY_ADDRESS, set(found), time.monotonic()
+            if found or self._everywhere:
                 self._guard = guard(self._context, Paired())
                 self._open(found, self.port, keys.own("server"))
         except BaseException:
@@ -61,7 +64,28 @@ class Doors:
             lock(door, pair)
         for host in hosts:
             _bind(door, host, port)
-        return int(door.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
+        return int(door.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1]) if hosts else port
+
+    def _place(self, address: str) -> str:
+        return f"tcp://{address}:{self.port}"
+
+    def look_again(self) -> None:
+        """Now and then, where the second door is to be at all addresses: at those that came since, as with a network that was not
+        up yet. One that is gone comes back by itself."""
+        if not self._everywhere or time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        self._looked = time.monotonic()
+        for address in addresses():
+            if address in self._tried:
+                continue
+            self._tried.add(address)
+            try:
+                _bind(self.sockets[1], address, self.port)
+            except BridgeError as error:
+                log.warning("%s", error)
+                continue
+            self.outside.append(self._place(address))
+            log.info("other machines are served at %s too", self._place(address))
 
     def waiting(self) -> Iterator[tuple[bytes, list[bytes | memoryview]]]:
         """Messages that have come, each with its client. What follows the header lies where it came in."""
@@ -173,7 +197,13 @@ def outside(host: str) -> list[str]:
         found = socket.gethostbyname(host)
     except OSError as error:
         raise BridgeError(f"There is no address called {host}.", "Name one of this machine's, or 0.0.0.0.") from error
-    return [] if is_loopback(found) else [found]
+    if is_loopback(found):  # Debian puts the machine's own name down so, in /etc/hosts
+        mine = ", ".join(addresses()) or "none, now"
+        raise BridgeError(
+            f"{host} is {found} here, where no other machine comes in.",
+            f"Name an address ({mine}), or 0.0.0.0 for all.",
+        )
+    return [found]
 
 
 def _bind(door: zmq.Socket, host: str, port: int) -> None:

@@ -130,6 +130,7 @@ class Server:
                     self._dispatch.hear()
                 poller.unregister(pipe)
                 self.worker.kill_if_deaf(self.cancel_grace)
+                self._doors.look_again()
                 self._answers.drop_the_gone(looked, self.gone_after)
                 if not self.closing:
                     self._dispatch.give()

@@ -56,6 +56,7 @@ def serve(
     ] = QUOTA / 1e9,
 ) -> None:
     """Serve every task over ZeroMQ and OSC, until Ctrl-C."""
+    from bridge.doors import EVERY_ADDRESS
     from bridge.server import Server
 
     if device != "cpu" and workers == "local":  # a cluster has others than this machine
@@ -81,6 +82,8 @@ def serve(
     err.print(f"stemweave serves at tcp://127.0.0.1:{port}" + (f", OSC at port {osc_port}" if osc_port else ""))
     for address in server.outside:
         err.print(f"and at {address} to machines that were paired with this one (stemweave pair)", soft_wrap=True)
+    if host in EVERY_ADDRESS and not server.outside:
+        err.print("no network yet: other machines are served as soon as there is one", style="yellow", soft_wrap=True)
     for address in server.osc_outside:
         err.print(f"and OSC at {address} to other machines, which may ask and listen but name no files", soft_wrap=True)
     if moved := sorted({*server.query_ports} - {osc_port}):
