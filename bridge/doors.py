@@ -29,8 +29,9 @@ STILL_THERE = {"tcp_keepalive": 1, "tcp_keepalive_idle": 60, "tcp_keepalive_intv
 class Doors:
     """A server's way to its clients, whichever door they came by. A client is called by bytes that no other has.
 
-    host: an address of this machine, or 0.0.0.0 for all it has, also later: see `look_again`. Where that is not loopback, there is a
-    second door at it, under CURVE. The first one is always at 127.0.0.1. port: of both; 0 lets the system choose. BridgeError where they cannot be had.
+    host: an address of this machine, or 0.0.0.0 for all it has, also later (`look_again`). Where that is not loopback, there is a
+    second door at it, under CURVE. The first one is always at 127.0.0.1. port: of both; 0 lets the system choose. BridgeError where
+    they cannot be had.
     outside: addresses of the second, as clients of other machines write them.
     """
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import threading
 import time
@@ -40,6 +41,7 @@ log = logging.getLogger("stemweave")
 
 CLOSED = (errors.CLOSING, "The server is being stopped and takes no more jobs.", "Ask again when it is back.")
 FINISH = 60.0  # seconds that a server which is told to end gives to what it has begun
+PIPE_WAKES = os.name != "nt"  # on Windows a pipe is nothing that ZeroMQ can poll: it is looked into at every turn
 CANCEL_GRACE = 10.0  # seconds a job has to hear that it is cancelled
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 FREED = 4 * protocol.CREDIT * protocol.CHUNK_BYTES  # bytes, of the chunks that may be under way to a client
@@ -119,16 +121,18 @@ class Server:
         try:
             while not self._stop.is_set():
                 pipe = self.worker.connection.fileno()
-                poller.register(pipe, zmq.POLLIN)
-                waiting = dict(poller.poll(100))
+                if PIPE_WAKES:
+                    poller.register(pipe, zmq.POLLIN)
+                waiting = dict(poller.poll(100 if PIPE_WAKES else 20))
                 looked = time.monotonic()
                 self._bell.silence()
                 self._answers.receive()
                 if self._osc:
                     self._osc.receive()
-                if pipe in waiting:
+                if pipe in waiting or not PIPE_WAKES:
                     self._dispatch.hear()
-                poller.unregister(pipe)
+                if PIPE_WAKES:
+                    poller.unregister(pipe)
                 self.worker.kill_if_deaf(self.cancel_grace)
                 self._doors.look_again()
                 self._answers.drop_the_gone(looked, self.gone_after)

@@ -24,13 +24,13 @@ class Spool:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         new = self.path / f"{LOCK}.new"
         self._lock = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
-        if fcntl:
+        if fcntl:  # Windows lets no file be renamed that is open
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-        new.replace(self.path / LOCK)  # where others find it, it is held
+            new.replace(self.path / LOCK)  # where others find it, it is held
 
     def close(self) -> None:
+        os.close(self._lock)  # first: Windows removes no file that is open
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
 
 
 def _remove_orphans(place: Path) -> None:
