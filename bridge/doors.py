@@ -58,11 +58,10 @@ class Doors:
         door.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_PAYLOAD)
         door.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client that comes back after a cut takes its place again
         door.setsockopt(zmq.SNDHWM, 4096)  # ROUTER drops what is beyond, unsaid: credit has to keep the audio far below
-        door.setsockopt(
-            zmq.RCVHWM, 8 * protocol.CREDIT
-        )  # more than a client has credit for; many messages fill no memory
-        # A single message whose frames never end does, until its sender hangs up: ZeroMQ holds them back for the last one, and has
-        # a limit for each alone (MAXMSGSIZE). Only programs of this machine, and paired ones, can send it.
+        # More than a client has credit for, and no flood of messages fills memory. A single one whose frames never end does, until
+        # its sender hangs up: ZeroMQ holds them back for the last, and has a limit for each alone (MAXMSGSIZE). Only programs of
+        # this machine, and paired ones, can send it.
+        door.setsockopt(zmq.RCVHWM, 8 * protocol.CREDIT)
         for option, value in STILL_THERE.items():
             setattr(door, option, value)
         if pair:
