@@ -3,13 +3,20 @@
 #include <zmq.h>
 
 #include <chrono>
+#include <mutex>
 #include <thread>
+
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
 
 #include "hash.hpp"
 #include "messages.hpp"
 
 namespace stemweave {
 namespace {
+
+constexpr const char* kNoSocket = "This host has no room for another connection: take some plug-ins out, or let it open more files";
 
 // A whole message that is there already.
 Frames next_of(void* socket) {
@@ -29,22 +36,34 @@ Frames next_of(void* socket) {
     return frames;
 }
 
+// One for all instances: each has threads and descriptors of its own, and where a host has no more of these ZeroMQ ends it. It goes
+// with the last link. A process that was forked off has none of its parent's threads, and gets another.
+std::shared_ptr<void> context_of_process() {
+    static std::mutex mutex;
+    static std::weak_ptr<void> last;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto context = last.lock();
+#if !defined(_WIN32)
+    static pid_t process = 0;
+    if (process != getpid()) context.reset();
+    process = getpid();
+#endif
+    if (context) return context;
+    if (void* made = zmq_ctx_new()) context.reset(made, zmq_ctx_term);
+    last = context;
+    return context;
+}
+
 }  // namespace
 
-Link::Link() : context_(zmq_ctx_new()) {}
+Link::Link() : context_(context_of_process()) {}
 
-Link::~Link() {
-    close();
-    if (context_) zmq_ctx_term(context_);
-}
+Link::~Link() { close(); }
 
 bool Link::open(const std::string& address, const Keys& keys) {
     close();
-    socket_ = context_ ? zmq_socket(context_, ZMQ_DEALER) : nullptr;
-    if (!socket_) {
-        why_ = std::string("ZeroMQ gives no socket: ") + zmq_strerror(zmq_errno());
-        return false;
-    }
+    socket_ = context_ ? zmq_socket(context_.get(), ZMQ_DEALER) : nullptr;
+    if (!socket_) return give_up(kNoSocket);
     const auto option = [this](int name, int value) { zmq_setsockopt(socket_, name, &value, sizeof value); };
     option(ZMQ_LINGER, 0);
     option(ZMQ_IMMEDIATE, 1);
@@ -64,21 +83,23 @@ bool Link::open(const std::string& address, const Keys& keys) {
         key(ZMQ_CURVE_PUBLICKEY, keys.own_public);
         key(ZMQ_CURVE_SECRETKEY, keys.own_secret);
     }
-    watch();  // before there is a first handshake
-    if (zmq_connect(socket_, address.c_str()) != 0) {
-        why_ = address + " is not an address to connect to: " + zmq_strerror(zmq_errno());
-        close();
-        return false;
-    }
+    if (!watch()) return give_up(kNoSocket);  // before there is a first handshake
+    if (zmq_connect(socket_, address.c_str()) != 0) return give_up(address + " is not an address to connect to");
     return true;
 }
 
-void Link::watch() {
+bool Link::give_up(const std::string& why) {
+    why_ = why + ": " + zmq_strerror(zmq_errno()) + ".";
+    close();
+    return false;
+}
+
+bool Link::watch() {
     handshakes_ = 0;
     const std::string place = "inproc://" + new_uuid();  // another each time: ZeroMQ lets go of one when it likes
-    if (zmq_socket_monitor(socket_, place.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0) return;
-    monitor_ = zmq_socket(context_, ZMQ_PAIR);
-    if (monitor_) zmq_connect(monitor_, place.c_str());
+    if (zmq_socket_monitor(socket_, place.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0) return false;
+    monitor_ = zmq_socket(context_.get(), ZMQ_PAIR);
+    return monitor_ && zmq_connect(monitor_, place.c_str()) == 0;
 }
 
 void Link::close() {

@@ -1,6 +1,7 @@
-// One DEALER socket in a ZeroMQ context of its own. All calls on one thread; nothing here waits longer than it is told.
+// One DEALER socket, in the ZeroMQ context of the process. All calls on one thread; nothing here waits longer than it is told.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,9 +35,10 @@ class Link {
     bool was_cut();
 
   private:
-    void watch();
+    bool watch();
+    bool give_up(const std::string& why);
 
-    void* context_;
+    const std::shared_ptr<void> context_;
     void* socket_ = nullptr;
     void* monitor_ = nullptr;  // of handshakes
     int handshakes_ = 0;

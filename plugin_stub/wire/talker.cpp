@@ -1,6 +1,7 @@
 #include "talker.hpp"
 
 #include <algorithm>
+#include <system_error>
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -31,17 +32,24 @@ Talker::Talker(std::shared_ptr<Core> core) : shared_(std::make_shared<Shared>(st
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
-    shared_->thread = std::thread([shared = shared_] {
-        try {
-            shared->run();
-        } catch (const std::exception& error) {  // out of memory, most likely: the track still passes
+    try {
+        shared_->thread = std::thread([shared = shared_] {
+            try {
+                shared->run();
+            } catch (const std::exception& error) {  // out of memory, most likely: the track still passes
+                std::lock_guard<std::mutex> lock(shared->mutex);
+                shared->status.message =
+                    std::string("The plug-in's thread has ended: ") + error.what() + ". Load the plug-in again.";
+            }
             std::lock_guard<std::mutex> lock(shared->mutex);
-            shared->status.message = std::string("The plug-in's thread has ended: ") + error.what() + ". Load the plug-in again.";
-        }
-        std::lock_guard<std::mutex> lock(shared->mutex);
-        shared->ended = true;
-        shared->ended_signal.notify_all();
-    });
+            shared->ended = true;
+            shared->ended_signal.notify_all();
+        });
+    } catch (const std::system_error& error) {  // here too
+        shared_->status.message = std::string("The machine gives the plug-in no thread: ") + error.what() +
+                                  ". Close other programs and load the plug-in again.";
+        shared_->ended = true;
+    }
 #if !defined(_WIN32)
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 #endif
@@ -53,7 +61,7 @@ Talker::~Talker() {
     const bool ended = shared_->ended_signal.wait_for(lock, kPatience, [this] { return shared_->ended; });
     lock.unlock();
     if (ended) {
-        shared_->thread.join();
+        if (shared_->thread.joinable()) shared_->thread.join();
         return;
     }
     // The thread hangs in the system (a disk, a name server). It is left behind, and this library with it: unloading would crash it.

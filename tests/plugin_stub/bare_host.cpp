@@ -8,12 +8,16 @@
 //   separate | redo | accompany | infill | regenerate | cancel
 //   session KEY | name TEXT | hosts_name TEXT | role NUMBER | preset NAME | want STEM 0|1 | fill FROM TO | lock STEM FROM TO
 //   lose FRAMES                 as if the recording could not be kept up with; as many as the ring holds are needed
+//   many COUNT DESCRIPTORS      as many instances more, in a process that may have so few descriptors, until one says what is
+//                               wrong, and their end: {"message": what it says}
+//   no_threads                  from here on no thread is to be had
 //   status                      {"connection", "job", "progress", "recorded", "lost", "tracks", "context", "stretch", "message",
 //                               "offer", "folder"}
 //   recipe | restore TEXT       TEXT with | for line ends
 //   random SECONDS              random transport on a guarded thread while jobs are asked for, longer if none is done: {"wrong", ...}
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -125,6 +129,23 @@ struct Host {
                     offers[static_cast<int>(now.offer)], quoted(now.folder).c_str());
     }
 
+    void many(int count, rlim_t descriptors) {
+        rlimit before{};
+        getrlimit(RLIMIT_NOFILE, &before);
+        const rlimit few{descriptors, before.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &few);
+        std::vector<std::unique_ptr<Talker>> talkers;
+        for (int i = 0; i < count; ++i) talkers.push_back(std::make_unique<Talker>(std::make_shared<Core>()));
+        std::string message;
+        for (size_t turn = 0; message.find("more files") == std::string::npos; ++turn) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            message = talkers[turn % talkers.size()]->status().message;
+        }
+        talkers.clear();
+        setrlimit(RLIMIT_NOFILE, &before);
+        std::printf("{\"message\": %s}\n", ::quoted(message).c_str());
+    }
+
     void random(double seconds) {
         std::atomic<bool> stop{false};
         Result result;
@@ -176,6 +197,17 @@ int main() {
         } else if (command == "play") {
             words >> position >> frames >> size;
             host.play(position, frames, size);
+        } else if (command == "many") {
+            words >> position >> size;
+            host.many(static_cast<int>(position), size);
+        } else if (command == "no_threads") {
+#if defined(__GLIBC__)
+            pthread_attr_t endless;  // a stack for which there are no addresses
+            pthread_attr_init(&endless);
+            pthread_attr_setstacksize(&endless, size_t{1} << 47);
+            pthread_setattr_default_np(&endless);
+#endif
+            std::puts("{}");
         } else if (command == "rate") {
             double rate = 48000.0;
             words >> rate;

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.bare_host import FRAMES, SHUTDOWN
 from support.cutter import Cutter
-from support.servers import answering, killable, running, until
+from support.servers import PATIENCE, answering, killable, running, until
 
 from bridge import protocol
 from bridge.ports import free_port
@@ -281,6 +281,23 @@ def test_the_plug_in_goes_at_once_while_a_job_runs(host):
         plugin.record()
         plugin.ask("separate")
         plugin.close()
+
+
+def test_a_host_with_more_plug_ins_than_descriptors_goes_on_and_says_so(host):
+    plugin = host("tcp://127.0.0.1:9")
+    assert "plug-ins out" in plugin.ask("many 60 128")["message"]
+    assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
+
+
+def test_without_a_thread_audio_passes_and_the_message_says_so(host):
+    plugin = host("tcp://127.0.0.1:9")
+    plugin.ask("unload")
+    plugin.ask("no_threads")
+    plugin.ask("load")
+    assert "no thread" in plugin.ask("status")["message"]
+    assert plugin.ask("play 0 1000 64")["track_wrong"] == 0
+    plugin.process.stdin.close()  # its end can not be timed, which takes a thread
+    assert plugin.process.wait(PATIENCE) == 0
 
 
 def test_two_hundred_loads_and_unloads_leak_neither_memory_nor_threads_nor_files(host):
