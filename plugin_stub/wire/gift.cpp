@@ -19,7 +19,7 @@ Gift::Gift(const Message& asked)
 void Gift::send(Link& link, const Take& take, int64_t chunks) {
     const int64_t channels = mono_ ? 1 : 2;
     const int64_t size = kChunkBytes / (channels * static_cast<int64_t>(sizeof(float)));
-    chunks = std::min(chunks, kMostChunks);  // or whoever grants without end has this thread for good
+    chunks = std::min(chunks, kMostChunks);  // not all that a server grants which has no measure
     for (; chunks > 0 && sent_ < frames_; --chunks) {
         const int64_t frames = std::min(size, frames_ - sent_);
         piece_.resize(2 * static_cast<size_t>(frames));
