@@ -5,7 +5,7 @@ A job's way through the server (server.py: one loop, which only passes messages 
     protocol, PROTOCOL.md   what is said; osc/: the same in OSC
     answers, limits         how it is answered, and what is refused; contexts: jobs of several tracks
     intake, proofs, hashing the song is written and its checksum made, in threads; transfer, lane: how it comes
-    jobs, spool, ledger     what was asked and where its audio lies, also after a kill; audio: songs that came before; costs
+    jobs, spool, ledger     what was asked and where its audio lies, also after a kill; audio_store: songs that came before; costs
     dispatch, workers       into the process that has the model, or ray_workers; files, folders: jobs on files
     delivery                what the client hears of it
     bell, logs, metrics, errors

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bridge import errors, limits, protocol
-from bridge.audio import SHA256
+from bridge.audio_store import SHA256
 from bridge.contexts import Contexts, Gathering
 from bridge.delivery import Delivery
 from bridge.doors import Doors, is_local

@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from bridge.audio import AudioStore
+from bridge.audio_store import AudioStore
 from bridge.contexts import Gathering
 from bridge.doors import is_local
 from bridge.errors import BridgeError

@@ -2,13 +2,14 @@
 
 A request's way:
     request, recipe         what is asked; what a result was made of
-    audio, presets          at the door, checked
+    audio, headers, presets at the door, checked
     tasks, stemgrid         it becomes a grid of sources by time; repeats, likeness, seams: what a gap starts from
     pipeline, filling       a song of any length goes through in chunks (chunks); finished: kept, should the job be begun again
     sampling                one batch of them: diffusion/ (samplers, schedules) under likelihoods/ and conditioning/
     denoiser, networks/     what is sampled from; prompting, embedders: words and clips
     models, cards           it is found and loaded; backends/, devices, memory, heap: what runs it
-    export, formats         it becomes a file; aoti, providers, described: kinds of them; checkpoint_import: the authors'
+    export, formats         it becomes a file; aoti, providers, described: kinds of them; export_alone: one without this package;
+                            checkpoint_import: the authors'
 
 Beside it: data/ and training/ make models, evaluation/ and bench/ measure them.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.servers import PATIENCE, Speaker, running, song, until
 
-from bridge.audio import AudioStore
+from bridge.audio_store import AudioStore
 from bridge.client import Client
 from bridge.errors import RemoteError
 from bridge.folders import Folders
