@@ -226,6 +226,7 @@ void Jobs::look_for_tracks(Server& server, const Session& session) {
 
 std::optional<std::string> Jobs::keep() {
     if (storing_.valid() && storing_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout) end_keeping();
+    if (is_keeping()) return std::nullopt;  // the one before; this thread must not wait for a disk
     if (kept_ || !job_ || job_->state() != JobState::done) return std::nullopt;
     kept_ = true;
     gone_.reset();
@@ -239,7 +240,6 @@ std::optional<std::string> Jobs::keep() {
     made.start = good_->start;
     made.frames = good_->frames;
     made.hashes = job_->hashes();
-    if (storing_.valid()) end_keeping();  // of the one before
     folder_.clear();
     stored_in_ = cache_.folder(made);
     // Deferred where the machine gives no thread.

@@ -58,6 +58,7 @@ class Jobs {
     // Now and then: puts a finished job's stems on disk, beside this thread, for a song takes seconds. The recipe, once, before
     // they are there; until they are the job is said to run.
     std::optional<std::string> keep();
+    bool is_keeping() const { return storing_.valid(); }
     // At the end: waits for the disk.
     void finish_keeping() { if (storing_.valid()) storing_.wait(); }
     // The stems of a saved recipe; null where the cache no longer has them. They play already.
@@ -73,7 +74,7 @@ class Jobs {
     bool is_busy() const { return job_ && job_->is_open(); }
     JobState state() const {
         const JobState its = job_ ? job_->state() : JobState::none;
-        return its == JobState::done && storing_.valid() ? JobState::running : its;
+        return its == JobState::done && is_keeping() ? JobState::running : its;
     }
     double progress() const { return job_ ? job_->progress() : 0.0; }
     // In a producer's words; empty when all is well.

@@ -17,6 +17,7 @@ namespace stemweave {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{200};  // for the thread to end
+constexpr std::chrono::seconds kDisk{20};            // for what was made to be on disk
 constexpr size_t kLongestName = 100;                 // bytes
 constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";  // of a preset's name
 
@@ -58,7 +59,9 @@ Talker::Talker(std::shared_ptr<Core> core) : shared_(std::make_shared<Shared>(st
 Talker::~Talker() {
     shared_->stop = true;
     std::unique_lock<std::mutex> lock(shared_->mutex);
-    const bool ended = shared_->ended_signal.wait_for(lock, kPatience, [this] { return shared_->ended; });
+    const auto has_ended = [this] { return shared_->ended; };
+    const bool ended = shared_->ended_signal.wait_for(lock, kPatience, has_ended) ||
+                       (shared_->keeping && shared_->ended_signal.wait_for(lock, kDisk, has_ended));
     lock.unlock();
     if (ended) {
         if (shared_->thread.joinable()) shared_->thread.join();

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -54,6 +55,7 @@ struct Talker::Shared {
     std::thread thread;
     std::condition_variable ended_signal;
     bool ended = false;
+    std::atomic<bool> keeping{false};  // stems are on their way to the disk
     Status status;
     std::string recipe;                          // of the stems that play
     std::optional<Restored> to_restore;

@@ -176,6 +176,7 @@ void Talker::Shared::handle(const Message& message, const std::string& payload) 
 
 void Talker::Shared::keep() {
     const auto made = jobs_.keep();
+    keeping = jobs_.is_keeping();
     if (!made) return;
     std::lock_guard<std::mutex> lock(mutex);
     recipe = *made;
