@@ -32,6 +32,12 @@ def formats() -> Path:
 
 
 @pytest.fixture(scope="session")
+def programs() -> Path:
+    """The folder of the small hosts of tests/plugin_stub, made without sanitizers, which plug-ins could not be loaded beside."""
+    return cmake_build("plugin-tests-plain", "-DSTEMWEAVE_TESTS=ON", "-DSTEMWEAVE_PLUGIN=OFF")
+
+
+@pytest.fixture(scope="session")
 def live_server() -> Iterator[str]:
     """Address of a real `stemweave serve` with the embedded model."""
     with running_server() as address:

@@ -2,22 +2,15 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from support.bare_host import BareHost
 from support.servers import PATIENCE, answering, until
-from support.tools import cmake_build
 
 from bridge import protocol
 from bridge.ports import free_port
 
 ENCODING = {"clap": "utf-8", "vst3": "utf-16-le"}
-
-
-@pytest.fixture
-def programs() -> Path:
-    return cmake_build("plugin-tests-plain", "-DSTEMWEAVE_TESTS=ON", "-DSTEMWEAVE_PLUGIN=OFF")
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ struct Host {
         std::vector<std::unique_ptr<Talker>> talkers;
         for (int i = 0; i < count; ++i) talkers.push_back(std::make_unique<Talker>(std::make_shared<Core>()));
         std::string message;
-        for (size_t turn = 0; message.find("more files") == std::string::npos; ++turn) {
+        for (size_t turn = 0; message.find("more files") == std::string::npos && turn < 300'000; ++turn) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
             message = talkers[turn % talkers.size()]->status().message;
         }
