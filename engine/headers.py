@@ -10,6 +10,7 @@ MOST_CHUNKS = 1000  # that are looked at: a file may be made of nothing else
 LONGEST_COMMENT = 2**20  # bytes; libsndfile writes up to 51 kB
 SONY_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"  # a W64 begins so
 LARGEST_PAGE = 65_307  # bytes of an Ogg page
+OF_A_PIPE = (0x7F00_0000, 0x7FFF_F000)  # what SoX promises, and some header, where it cannot know: in AIFF, in WAV
 
 
 def comment(path: Path) -> str:
@@ -50,13 +51,13 @@ def _comment_of_wave(file: BinaryIO) -> str:
 
 def is_short(path: Path) -> bool:
     """Whether a file was cut off, which libsndfile passes over in silence: its header promises more bytes than there are, or its
-    last page is not the last."""
+    last page is not whole."""
     there = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(28)
         if head[:4] == b"OggS":
             file.seek(max(0, there - LARGEST_PAGE))
-            return not _ends_a_stream(file.read())
+            return _ends_in_a_page(file.read())
     return _promised(head) > there + 1  # some writers forget the last padding byte
 
 
@@ -67,7 +68,8 @@ def _promised(head: bytes) -> int:
         promised = int.from_bytes(head[20:28], "little") + 8
         return promised if promised < 2**63 else 0
     if head[:16] == SONY_RIFF:
-        return int.from_bytes(head[16:24], "little")
+        promised = int.from_bytes(head[16:24], "little")
+        return promised if promised < 2**63 else 0
     if kind == b"RIFF" and form == b"WAVE":
         promised = int.from_bytes(head[4:8], "little") + 8
     elif kind == b"FORM" and form in (b"AIFF", b"AIFC"):
@@ -76,17 +78,18 @@ def _promised(head: bytes) -> int:
         promised = int.from_bytes(head[4:8], "big") + int.from_bytes(form, "big")
     else:
         return 0
-    of_a_pipe = promised >= 0xFFFF_FFF0 or 0x7FFF_F000 <= promised < 0x7FFF_F100  # the latter SoX writes
+    of_a_pipe = promised >= 0xFFFF_FFF0 or any(told <= promised < told + 0x1000 for told in OF_A_PIPE)
     return 0 if of_a_pipe else promised
 
 
-def _ends_a_stream(tail: bytes) -> bool:
-    """Whether the last Ogg page in the end of a file is whole and says that it is its stream's last."""
-    page = tail[tail.rfind(b"OggS\0") :]
-    if len(page) < 27:
+def _ends_in_a_page(tail: bytes) -> bool:
+    """Whether the last Ogg page in the end of a file is not all there. That it does not say that it is its stream's last means
+    nothing: recorders of radio streams do not write that."""
+    start = tail.rfind(b"OggS\0")
+    page = tail[start:]
+    if start < 0:
         return False
-    size = 27 + page[26] + sum(page[27 : 27 + page[26]])
-    return size <= len(page) and bool(page[5] & 4)
+    return len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def start_of_untold(path: Path) -> int | None:

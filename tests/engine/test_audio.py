@@ -101,7 +101,38 @@ def test_a_second_ogg_stream_that_is_cut_off_behind_a_whole_one(tmp_path, tone):
         read_audio(path)
 
 
-@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0xFFFF_FFFF])
+def ogg_checksum(page: bytes) -> int:
+    """CRC-32 of an Ogg page whose own is zero (RFC 3533, section 6)."""
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C1_1DB7 if crc >> 31 else 0)) & 0xFFFF_FFFF
+    return crc
+
+
+def test_an_ogg_that_a_recorder_of_radio_left_without_an_end_is_read(tmp_path, tone):
+    path = tmp_path / "radio.ogg"
+    soundfile.write(path, tone.T, RATE)
+    content = bytearray(path.read_bytes())
+    last = content.rfind(b"OggS")
+    content[last + 5] &= ~4
+    content[last + 22 : last + 26] = bytes(4)
+    content[last + 22 : last + 26] = ogg_checksum(content[last:]).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert read_audio(path).samples.shape == tone.shape
+
+
+def test_a_w64_whose_length_was_never_filled_in_is_read(tmp_path, tone):
+    path = tmp_path / "stream.w64"
+    soundfile.write(path, tone.T, RATE)
+    content = bytearray(path.read_bytes())
+    content[16:24] = b"\xff" * 8
+    path.write_bytes(content)
+    assert read_audio(path).samples.shape == tone.shape
+
+
+@pytest.mark.parametrize("length", [0, 0x7F00_002E, 0x7FFF_F024, 0xFFFF_FFFF])
 @pytest.mark.parametrize(("kind", "at", "order"), [("wav", 4, "little"), ("aiff", 4, "big")])
 def test_a_file_whose_length_was_never_filled_in_is_read(tmp_path, tone, kind, at, order, length):
     """It was written to a pipe: programs put nothing there, or as much as fits."""
