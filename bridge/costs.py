@@ -113,10 +113,10 @@ def free_memory() -> int:
 
 
 def resident(process: int) -> int:
-    """Bytes of memory that a process has; 0 where there is none such."""
+    """Bytes of memory that a process has; 0 where there is none such, or nobody can tell (too many files are open)."""
     try:
         return psutil.Process(process).memory_info().rss
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return 0
 
 

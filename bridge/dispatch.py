@@ -21,6 +21,7 @@ FATAL = (
     f"The server was killed {LIVES} times while it worked on this job.",
     "Close other programs there to free memory, or try a shorter song.",
 )
+UNDER_WAY = ("progress", "partial", "wrote")  # news of a job that is not over
 STARTS = 3  # times in a row a worker may die before it was ready
 
 
@@ -34,11 +35,12 @@ class Dispatch:
     def give(self) -> None:
         """The next job to the worker, where it has none."""
         if self._worker.idle and (job := self._jobs.next()) is not None:
-            if self._jobs.lasting(job) and job.tries >= LIVES:
+            if self._jobs.lasting(job) and not job.tries and job.lives >= LIVES:
                 self._delivery.end(job, "failed", FATAL)
                 return
+            job.lives += not job.tries
+            self._costs.begins(self._worker.process.pid or 0)
             try:
-                self._costs.begins(self._worker.process.pid or 0)
                 self._worker.give(job)
                 self._jobs.note(job)
                 event("job begun", job.id, job.owner, tries=job.tries, waited_seconds=time.monotonic() - job.asked)
@@ -99,6 +101,8 @@ class Dispatch:
                 self.fail(job, errors.told_of(error))
 
     def _event(self, job: Job, kind: str, _id: str, *rest) -> None:
+        if job.state not in OPEN and kind in UNDER_WAY:  # it was ended meanwhile: a stem was gone
+            return
         if kind == "progress":
             job.fraction = rest[0]
             self._delivery.progress(job, rest[0])

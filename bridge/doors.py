@@ -43,7 +43,8 @@ class Doors:
         try:
             self.port = self._open(["127.0.0.1"], port)
             self.outside = [self._place(address) for address in found]
-            self._everywhere, self._tried, self._looked = host in EVERY_ADDRESS, set(found), time.monotonic()
+            self._everywhere, self._looked = host in EVERY_ADDRESS, time.monotonic()
+            self._failed: set[str] = set()  # addresses at which there was no place, told of once
             if found or self._everywhere:
                 self._guard = guard(self._context, Paired())
                 self._open(found, self.port, keys.own("server"))
@@ -79,14 +80,19 @@ class Doors:
         if not self._everywhere or time.monotonic() - self._looked < LOOK_EVERY:
             return
         self._looked = time.monotonic()
-        for address in addresses():
-            if address in self._tried:
+        try:
+            found = addresses()
+        except OSError:  # too many files are open
+            return
+        for address in found:
+            if self._place(address) in self.outside:
                 continue
-            self._tried.add(address)
             try:
                 _bind(self.sockets[1], address, self.port)
             except BridgeError as error:
-                log.warning("%s", error)
+                if address not in self._failed:
+                    log.warning("%s", error)
+                self._failed.add(address)
                 continue
             self.outside.append(self._place(address))
             log.info("other machines are served at %s too", self._place(address))

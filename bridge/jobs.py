@@ -30,7 +30,7 @@ log = logging.getLogger("stemweave")
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled"]
 OPEN = ("uploading", "queued", "running")
 TRIES = 2  # a job whose worker dies is tried once more
-LIVES = 3  # tries of one that is kept, by servers that were killed meanwhile: it may be what kills them
+LIVES = 3  # servers that may be killed at a job that is kept: it may be what kills them
 CHUNKS = "chunks"  # folder, beside a job's audio, of what is finished of it while it is open: see engine.finished
 QUOTA = 20 * 10**9  # bytes that audio may take which nobody works with
 MOST_AUDIO = 1000  # pieces of audio that no job has
@@ -84,7 +84,8 @@ class Job:
     trouble: Exception | None = None
     gathering: Gathering | None = None
     fraction: float = 0.0  # of its computing, 0 to 1
-    tries: int = 0
+    tries: int = 0  # by workers of this server
+    lives: int = 0  # servers that began it and were not stopped in good order
     ear: tuple | None = None
     found: str = ""
     heard: str = ""
@@ -402,7 +403,7 @@ class Jobs:
         return dict(Counter(job.state for job in list(self.by_id.values())))  # whole, whichever thread asks
 
     def close(self, orderly: bool = True) -> None:
-        """What is kept stays. orderly: what runs has nothing to do with it, and its try does not count."""
+        """What is kept stays. orderly: what runs has nothing to do with it, and does not count."""
         if self._spool:
             self._spool.close()
         if self._ledger is None:
@@ -411,6 +412,6 @@ class Jobs:
             if not job.keep:
                 self.forget(job)
             elif orderly and job.state == "running":
-                job.tries -= 1
+                job.lives -= 1
                 self.note(job)
         self._ledger.close()

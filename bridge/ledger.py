@@ -78,7 +78,7 @@ class Ledger:
         self._db.close()
 
 
-KEPT = ("order", "state", "keep", "tries", "ear", "finished", "stems", "seconds", "digests", "error")
+KEPT = ("order", "state", "keep", "lives", "ear", "finished", "stems", "seconds", "digests", "error")
 """Fields of a job that outlive the server; the rest is of the connection, or can be found again."""
 
 

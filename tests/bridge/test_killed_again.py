@@ -48,9 +48,9 @@ def test_a_server_that_is_stopped_counts_no_try_against_what_it_did(tmp_path):
         with Speaker(server.port) as speaker:
             ask_for_one_without_end(speaker, job)
         until(lambda: state_of(server, job) == "running", "its start")
-        assert server.jobs.by_id[job].tries == 1
+        assert server.jobs.by_id[job].lives == 1
     jobs = Jobs(tmp_path)
-    assert [(found.id, found.tries) for found in jobs.by_id.values()] == [(job, 0)]
+    assert [(found.id, found.lives) for found in jobs.by_id.values()] == [(job, 0)]
     jobs.close()
 
 
@@ -58,7 +58,7 @@ def test_what_an_older_server_put_down_is_read(tmp_path):
     jobs = Jobs(tmp_path)
     jobs.add(Job(Order("old", "separate", {}, jobs.folder_for("old"), AudioShape(44_100, 1, 9, "")), None, keep=True))
     ((row,),) = jobs._ledger._db.execute("SELECT row FROM jobs").fetchall()
-    old = {key: value for key, value in msgspec.msgpack.decode(row).items() if key != "tries"}
+    old = {key: value for key, value in msgspec.msgpack.decode(row).items() if key != "lives"}
     jobs._ledger._db.execute("UPDATE jobs SET row = ?", (msgspec.msgpack.encode(old),))
     jobs.close()
     again = Jobs(tmp_path)

@@ -1,5 +1,6 @@
 """A server for other machines that is started before the network is up, or under a name that only this machine knows."""
 
+import errno
 import socket
 
 import pytest
@@ -19,6 +20,10 @@ def opens(port: int) -> bool:
     return True
 
 
+def no_descriptor() -> list[str]:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
 def test_a_server_for_all_addresses_is_also_at_one_that_comes_later(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr(doors, "LOOK_EVERY", 0.0)
@@ -31,7 +36,7 @@ def test_a_server_for_all_addresses_is_also_at_one_that_comes_later(tmp_path, mo
         assert opens(server.port)
 
 
-def test_an_address_that_another_program_has_is_passed_over(tmp_path, monkeypatch):
+def test_an_address_that_another_program_has_is_passed_over_until_it_is_free(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr(doors, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(doors, "addresses", list)
@@ -41,6 +46,11 @@ def test_an_address_that_another_program_has_is_passed_over(tmp_path, monkeypatc
         for _ in range(2):
             door.look_again()
     assert door.outside == []
+    monkeypatch.setattr(doors, "addresses", no_descriptor)
+    door.look_again()
+    monkeypatch.setattr(doors, "addresses", lambda: [LATE])
+    door.look_again()
+    assert door.outside == [f"tcp://{LATE}:{door.port}"]
     door.close()
 
 
