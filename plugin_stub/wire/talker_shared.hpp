@@ -3,9 +3,9 @@
 
 #include "wire/talker.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
