@@ -83,7 +83,11 @@ def serve(
     for address in server.outside:
         err.print(f"and at {address} to machines that were paired with this one (stemweave pair)", soft_wrap=True)
     if host in EVERY_ADDRESS and not server.outside:
-        err.print("no network yet: machines that were paired are served as soon as there is one", style="yellow", soft_wrap=True)
+        err.print(
+            "no network yet: machines that were paired are served as soon as there is one",
+            style="yellow",
+            soft_wrap=True,
+        )
     for address in server.osc_outside:
         err.print(f"and OSC at {address} to other machines, which may ask and listen but name no files", soft_wrap=True)
     if moved := sorted({*server.query_ports} - {osc_port}):
