@@ -1,6 +1,7 @@
 """Model cards: `card.toml` beside `weights.safetensors` makes a model folder. Reading and writing; never unpickling."""
 
 import hashlib
+import json
 import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
@@ -50,12 +51,19 @@ class Card:
         )
 
     def digest(self) -> str:
-        """SHA-256 over card and weights, hexadecimal: the identity a recipe records."""
-        sha = hashlib.sha256()
-        for part in (CARD, WEIGHTS):
-            with open(self.folder / part, "rb") as file:
-                sha.update(hashlib.file_digest(file, "sha256").digest())
-        return sha.hexdigest()
+        """SHA-256 over all that decides what comes of it, hexadecimal: the identity a recipe records. What `about` says does not,
+        nor a setting that is as it is for cards without it."""
+        chosen = {f.name: value for f in fields(ModelSpec) if (value := getattr(self.spec, f.name)) != f.default}
+        told = json.dumps([chosen, self.network, self.arguments], sort_keys=True)
+        return hashlib.sha256(hashlib.sha256(told.encode()).digest() + self._digest_of(WEIGHTS)).hexdigest()
+
+    def is_known_as(self, digest: str) -> bool:
+        """Whether a recipe means this model: until commit b70773b digests were over all of the card."""
+        return digest in (self.digest(), hashlib.sha256(self._digest_of(CARD) + self._digest_of(WEIGHTS)).hexdigest())
+
+    def _digest_of(self, part: str) -> bytes:
+        with open(self.folder / part, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_card(folder: Path) -> Card:

@@ -23,9 +23,9 @@ SETTINGS = ("wanted", "start", "stop", "seconds", "channels", "prompts", "mixtur
 
 @dataclass(frozen=True)
 class Recipe:
-    """model: name and SHA-256 of its card and weights. preset: every setting, seed and back end among them. settings: of the
-    request. inputs: role (see Request.parts) to path and SHA-256 of the samples. package: version that made it. computed: torch's
-    version and how many threads it had, which decide the last bits; {} where nobody knows."""
+    """model: name and digest (of engine.cards.Card), as "sha256". preset: every setting, seed and back end among them.
+    settings: of the request. inputs: role (see Request.parts) to path and SHA-256 of the samples. package: version that made it.
+    computed: torch's version and how many threads it had, which decide the last bits; {} where nobody knows."""
 
     model: dict[str, str]
     preset: dict[str, Any]

@@ -161,7 +161,7 @@ def redo(
     if name not in {preset.name for preset in list_presets()}:  # it was read from a file
         name = settings["task"]  # all of its settings are replaced
     card = checked(name, settings)[1]
-    if card.digest() != recipe.model["sha256"]:
+    if not card.is_known_as(recipe.model["sha256"]):
         raise ModelError(
             f"The model '{recipe.model['name']}' is not the one this was made with.",
             "Bring that one back, or make a new take.",

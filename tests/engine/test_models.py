@@ -1,5 +1,7 @@
 """Model folders and cards: found by name, checked on reading, never half written."""
 
+import hashlib
+
 import pytest
 from support.models import write_tiny_model
 
@@ -97,8 +99,28 @@ def test_an_unknown_network_back_end_or_device_is_refused(models):
         load_model("mine")
 
 
-def test_the_digest_changes_with_card_and_weights(models):
+def test_the_digest_changes_with_weights_and_settings_and_with_nothing_else(models):
     folder = write_tiny_model(models / "mine")
-    before = read_card(folder).digest()
-    (folder / CARD).write_text((folder / CARD).read_text() + "\n# a word\n")
+    card, before = folder / CARD, read_card(folder).digest()
+    text = card.read_text()
+    card.write_text(text + 'measured = "better than thought"\n# a word\n')
+    assert "measured" in read_card(folder).about
+    assert read_card(folder).digest() == before
+    card.write_text(text.replace('text = ""\n', ""))  # as a card from before there was such a setting
+    assert card.read_text() != text
+    assert read_card(folder).digest() == before
+    card.write_text(text.replace("sample_rate = ", "sample_rate = 1"))
     assert read_card(folder).digest() != before
+    card.write_text(text)
+    weights = folder / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert read_card(folder).digest() != before
+
+
+def test_recipes_of_older_versions_name_a_model_by_all_of_its_card(models):
+    folder = write_tiny_model(models / "mine")
+    parts = [hashlib.sha256((folder / part).read_bytes()).digest() for part in (CARD, WEIGHTS)]
+    card = read_card(folder)
+    assert card.is_known_as(hashlib.sha256(b"".join(parts)).hexdigest())
+    assert card.is_known_as(card.digest())
+    assert not card.is_known_as("ab" * 32)
