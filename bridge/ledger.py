@@ -47,9 +47,8 @@ class Ledger:
     def write(self, job: "Job", used: float) -> None:
         """Put down how a job stands; used: when it was last of use, in seconds since 1970."""
         with _disk():
-            owner = (
-                job.owner if isinstance(job.owner, tuple) else None
-            )  # a connection ends with the server, a port does not
+            # A connection ends with the server, an OSC sender's port does not.
+            owner = job.owner if isinstance(job.owner, tuple) else None
             row = msgspec.msgpack.encode({key: getattr(job, key) for key in KEPT} | {"owner": owner}, enc_hook=str)
             self._db.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", (job.id, row, used))
 

@@ -54,6 +54,17 @@ def test_a_server_that_is_stopped_counts_no_try_against_what_it_did(tmp_path):
     jobs.close()
 
 
+def test_a_worker_that_dies_is_no_server_that_was_killed(tmp_path):
+    job = str(uuid.uuid4())
+    with running("support.jobs:stubborn", folder=tmp_path) as server:
+        with Speaker(server.port) as speaker:
+            ask_for_one_without_end(speaker, job)
+        until(lambda: state_of(server, job) == "running", "its start")
+        server.worker.process.kill()
+        until(lambda: server.jobs.by_id[job].tries == 2, "its second try")
+        assert server.jobs.by_id[job].lives == 1
+
+
 def test_what_an_older_server_put_down_is_read(tmp_path):
     jobs = Jobs(tmp_path)
     jobs.add(Job(Order("old", "separate", {}, jobs.folder_for("old"), AudioShape(44_100, 1, 9, "")), None, keep=True))
